@@ -1,0 +1,149 @@
+"""`manifest.json`: what an artifact holds, made from what, by which settings."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from groundshift.artifacts.hashing import digest
+from groundshift.errors import ContractError
+
+FILE_NAME = "manifest.json"
+
+VERSIONS: dict[str, int] = {
+    "observations": 1,
+    "cube": 1,
+    "samples": 1,
+    "model": 1,
+    "evaluation": 1,
+    "maps": 1,
+}
+"""Current version of each contract; readers take the last two."""
+
+WRITERS: dict[str, str] = {
+    "observations": "fetch",
+    "cube": "stack",
+    "samples": "window",
+    "model": "train",
+    "evaluation": "evaluate",
+    "maps": "infer",
+}
+"""Which stage writes an artifact, for the advice in errors."""
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A content file: its path inside the artifact, size in bytes and SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The two parts of `manifest.json`: `content`, which is hashed, and `record`, which is not."""
+
+    contract: str
+    version: int
+    settings: dict[str, Any]
+    """Settings that affect the content."""
+    inputs: dict[str, str]
+    """Content hash of every input artifact or file, by name."""
+    files: tuple[FileEntry, ...]
+    value_hash: str
+    summary: dict[str, Any]
+    licences: tuple[str, ...]
+    """Licence and attribution lines, united along the way."""
+    record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The hashed part, JSON-ready."""
+        return {
+            "contract": self.contract,
+            "version": self.version,
+            "settings": self.settings,
+            "inputs": self.inputs,
+            "files": [[f.path, f.size, f.sha256] for f in self.files],
+            "value_hash": self.value_hash,
+            "summary": self.summary,
+            "licences": list(self.licences),
+        }
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the content in canonical form: the artifact's identity."""
+        return digest(self.content)
+
+    def write(self, folder: Path) -> None:
+        """Write `manifest.json` into a folder."""
+        document = {
+            "content": self.content,
+            "content_hash": self.content_hash,
+            "record": self.record,
+        }
+        text = json.dumps(document, indent=1, allow_nan=False)
+        (folder / FILE_NAME).write_text(text + "\n")
+
+
+def read_manifest(folder: Path, contract: str) -> Manifest:
+    """Read and check the manifest of an artifact.
+
+    Raises:
+        ContractError: no artifact there, another kind, an unknown version, or a manifest that
+            was changed after it was written.
+    """
+    path = folder / FILE_NAME
+    advice = f"Rerun the stage that writes it: python -m components.{WRITERS[contract]}"
+    if not path.is_file():
+        raise ContractError(
+            f"{folder}: expected a whole {contract} artifact, found no {FILE_NAME}. {advice}"
+        )
+    try:
+        document = json.loads(path.read_text())
+        content = document["content"]
+        manifest = Manifest(
+            contract=content["contract"],
+            version=content["version"],
+            settings=content["settings"],
+            inputs=content["inputs"],
+            files=tuple(FileEntry(*entry) for entry in content["files"]),
+            value_hash=content["value_hash"],
+            summary=content["summary"],
+            licences=tuple(content["licences"]),
+            record=document.get("record", {}),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ContractError(f"{path} can't be read ({error}). {advice}") from error
+    if manifest.contract != contract:
+        raise ContractError(
+            f"{folder}: expected a {contract} artifact, found {manifest.contract}. "
+            f"Check which folder is passed as --{contract}"
+        )
+    current = VERSIONS[contract]
+    if not max(1, current - 1) <= manifest.version <= current:
+        raise ContractError(
+            f"{folder}: expected {contract} version {max(1, current - 1)} to {current}, "
+            f"found {manifest.version}. {advice}, or install a newer groundshift"
+        )
+    if manifest.content_hash != document.get("content_hash"):
+        raise ContractError(f"{path} was changed after it was written. {advice}")
+    return manifest
+
+
+def check_files(folder: Path, manifest: Manifest) -> None:
+    """Refuse an artifact whose files are missing or have another size.
+
+    Raises:
+        ContractError: naming the first such file.
+    """
+    for entry in manifest.files:
+        path = folder / entry.path
+        size = path.stat().st_size if path.is_file() else None
+        if size != entry.size:
+            found = "no such file" if size is None else f"{size} bytes"
+            raise ContractError(
+                f"{path}: expected {entry.size} bytes, found {found}. Rerun the stage that "
+                f"writes it: python -m components.{WRITERS[manifest.contract]}"
+            )

@@ -1,0 +1,149 @@
+"""Writing an artifact so that a killed stage leaves nothing that looks whole.
+
+A stage works in `work/<area>/<stage>/<hash of settings and inputs>/`, which survives a kill and
+lets the next run resume, and ends with a rename.
+"""
+
+import fcntl
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from groundshift import __version__
+from groundshift.artifacts.hashing import ValueHash, digest, file_digest
+from groundshift.artifacts.manifest import FILE_NAME, VERSIONS, FileEntry, Manifest
+from groundshift.errors import ContractError
+
+_LOCK = ".lock"
+
+
+@dataclass
+class Draft:
+    """An artifact being written: its folder and what the manifest will say."""
+
+    folder: Path
+    """Where content files go."""
+    scratch: Path
+    """Where work in progress goes (checkpoints, partial downloads); it survives a kill."""
+    values: ValueHash = field(default_factory=ValueHash)
+    summary: dict[str, Any] = field(default_factory=dict)
+    licences: set[str] = field(default_factory=set)
+    record: dict[str, Any] = field(default_factory=dict)
+    manifest: Manifest | None = None
+    """Set once the artifact is whole."""
+
+    @property
+    def finished(self) -> Manifest:
+        """The manifest of the written artifact."""
+        if self.manifest is None:
+            raise ContractError("the artifact is not written yet")
+        return self.manifest
+
+
+def work_root() -> Path:
+    """The folder for work in progress: `GROUNDSHIFT_WORK`, or `work` in the current folder."""
+    return Path(os.environ.get("GROUNDSHIFT_WORK", "work"))
+
+
+@contextmanager
+def writing(
+    target: Path,
+    contract: str,
+    *,
+    area: str,
+    settings: dict[str, Any],
+    inputs: Mapping[str, str],
+    resume: bool = False,
+) -> Iterator[Draft]:
+    """Write an artifact: whole under its name at the end, or not at all.
+
+    Args:
+        target: the artifact's folder; an older artifact there is replaced at the end.
+        contract: key of `manifest.VERSIONS`.
+        area: name of the area, a level of the work folder.
+        settings: the settings that affect the content, JSON-ready.
+        inputs: content hashes of the inputs by name.
+        resume: keep what an earlier, killed run of the same settings left in the draft's folder.
+
+    Raises:
+        ContractError: another process is writing the same artifact.
+    """
+    started = time.time()
+    key = digest({"settings": settings, "inputs": dict(inputs)})[:16]
+    work = work_root() / area / contract / key
+    content, scratch = work / "content", work / "scratch"
+    with _locked(work, target):
+        if not resume:
+            shutil.rmtree(content, ignore_errors=True)
+        content.mkdir(parents=True, exist_ok=True)
+        scratch.mkdir(exist_ok=True)
+        draft = Draft(content, scratch)
+        yield draft
+        draft.manifest = Manifest(
+            contract=contract,
+            version=VERSIONS[contract],
+            settings=settings,
+            inputs=dict(sorted(inputs.items())),
+            files=list_files(content),
+            value_hash=draft.values.hexdigest(),
+            summary=draft.summary,
+            licences=tuple(sorted(draft.licences)),
+            record={
+                "code": __version__,
+                "started": round(started, 3),
+                "seconds": round(time.time() - started, 3),
+                "machine": platform.machine(),
+                **draft.record,
+            },
+        )
+        draft.manifest.write(content)
+        replace(content, target)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def list_files(folder: Path) -> tuple[FileEntry, ...]:
+    """Every file of a folder but the manifest, sorted, with size and hash."""
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / FILE_NAME)
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        hashes = pool.map(file_digest, paths)
+    return tuple(
+        FileEntry(path.relative_to(folder).as_posix(), path.stat().st_size, sha256)
+        for path, sha256 in zip(paths, hashes, strict=True)
+    )
+
+
+def replace(source: Path, target: Path) -> None:
+    """Put a finished folder in its place; the old one stays until the new one is there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        source.rename(staged)
+    except OSError:  # the work folder lies on another file system
+        shutil.copytree(source, staged)
+        shutil.rmtree(source)
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    if target.exists():
+        target.rename(old)
+    staged.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _locked(work: Path, target: Path) -> Iterator[None]:
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ContractError(
+                f"{target} is being written by another run with the same settings. "
+                "Wait for it, or stop it"
+            ) from None
+        yield

@@ -1,0 +1,1 @@
+"""Words of the field as values: eras, bands, signatures, grids, cells, time."""

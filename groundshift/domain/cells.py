@@ -1,0 +1,145 @@
+"""Cells: squares of a fixed grid into which every area falls, so that results don't depend on it.
+
+A cell is `core` (the pixels whose results it owns) inside `grid` (the core and a halo of context
+on every side). Large areas are covered by whole squares of a fixed grid in their UTM zone; an
+area that fits into one square is one cell of its own size.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from odc.geo import CRS
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+from shapely import box, transform
+from shapely.geometry.base import BaseGeometry
+
+from groundshift.errors import SettingsError
+
+Slices = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One unit of fan-out, storage and resume."""
+
+    id: str
+    core: GeoBox
+    halo: int
+    """Pixels of context on each side of the core."""
+
+    @property
+    def grid(self) -> GeoBox:
+        """The pixels that are stored: core and halo."""
+        return self.core.pad(self.halo) if self.halo else self.core
+
+    @property
+    def inner(self) -> Slices:
+        """Rows and columns of the core inside `grid`."""
+        rows, columns = self.core.shape
+        return slice(self.halo, self.halo + rows), slice(self.halo, self.halo + columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready description."""
+        return {
+            "id": self.id,
+            "crs": str(self.core.crs),
+            "transform": list(self.core.transform)[:6],
+            "shape": list(self.core.shape),
+            "halo": self.halo,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Cell":
+        """The cell that `to_dict` described."""
+        core = GeoBox(tuple(values["shape"]), Affine(*values["transform"]), values["crs"])
+        return cls(values["id"], core, values["halo"])
+
+
+def utm_zone(geometry: BaseGeometry, crs: CRS) -> CRS:
+    """The UTM zone (WGS 84) in which the centre of a geometry lies."""
+    to_degrees = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    longitude, latitude = to_degrees.transform(geometry.centroid.x, geometry.centroid.y)
+    zone = min(int((longitude + 180) // 6) + 1, 60)
+    return CRS(f"EPSG:{(32600 if latitude >= 0 else 32700) + zone}")
+
+
+def cover(
+    geometry: BaseGeometry,
+    crs: CRS,
+    *,
+    target: CRS | None,
+    resolution: float,
+    size: float,
+    halo: int,
+) -> tuple[Cell, ...]:
+    """The cells that an area needs.
+
+    Args:
+        geometry: the area, all its polygons, in `crs`.
+        crs: reference system of `geometry`.
+        target: reference system of the cells; None picks the UTM zone of the area's centre.
+        resolution: pixel size in units of `target` (metres for UTM).
+        size: edge of a cell in the same unit, a whole number of pixels.
+        halo: pixels of context around each cell.
+
+    Returns:
+        Cells in rows from the north west. Their corners lie on multiples of the resolution.
+
+    Raises:
+        SettingsError: an empty area, or a cell that is not a whole number of pixels.
+    """
+    if geometry.is_empty:
+        raise SettingsError("area.geometry holds no polygon: expected at least one, found none")
+    if size % resolution:
+        raise SettingsError(
+            f"area.cell: {size} is not a whole number of pixels of {resolution}; "
+            f"try {math.ceil(size / resolution) * resolution}"
+        )
+    target = target or utm_zone(geometry, crs)
+    area = geometry if crs == target else _project(geometry, crs, target)
+    left, bottom, right, top = _snap(area.bounds, resolution)
+    if right - left <= size and top - bottom <= size:
+        return (_cell((left, bottom, right, top), target, resolution, halo, own_size=True),)
+    columns = range(math.floor(left / size), math.ceil(right / size))
+    rows = range(math.ceil(top / size) - 1, math.floor(bottom / size) - 1, -1)
+    squares = [(c * size, r * size, (c + 1) * size, (r + 1) * size) for r in rows for c in columns]
+    return tuple(
+        _cell(square, target, resolution, halo, own_size=False)
+        for square in squares
+        if area.intersection(box(*square)).area > 0
+    )
+
+
+def _project(geometry: BaseGeometry, crs: CRS, target: CRS) -> BaseGeometry:
+    transformer = Transformer.from_crs(crs, target, always_xy=True)
+    return transform(geometry, lambda xy: np.column_stack(transformer.transform(*xy.T)))
+
+
+def _snap(bounds: tuple[float, ...], resolution: float) -> tuple[float, float, float, float]:
+    """Bounds widened to whole pixels; a thousandth of a pixel is rounding, not area."""
+    left, bottom, right, top = (value / resolution for value in bounds)
+    return (
+        math.floor(left + 1e-3) * resolution,
+        math.floor(bottom + 1e-3) * resolution,
+        math.ceil(right - 1e-3) * resolution,
+        math.ceil(top - 1e-3) * resolution,
+    )
+
+
+def _cell(
+    bounds: tuple[float, float, float, float],
+    crs: CRS,
+    resolution: float,
+    halo: int,
+    *,
+    own_size: bool,
+) -> Cell:
+    core = GeoBox.from_bbox(bounds, crs=crs, resolution=resolution, tight=True)
+    name = f"{crs.to_epsg() or 'local'}_{bounds[0]:.0f}_{bounds[1]:.0f}"
+    if own_size:
+        name += f"_{core.shape[1]}x{core.shape[0]}"
+    return Cell(name, core, halo)

@@ -1,0 +1,67 @@
+"""Settings: `params.yaml` becomes typed, frozen values, one model per stage.
+
+Shared defaults stand at the top level of the file, an area's own values under `areas.<name>`.
+A stage is given its own section and `task`, `area` and `period`, never another stage's, so that a
+changed `train.epochs` reruns nothing upstream.
+"""
+
+from groundshift.settings.loading import INPUTS, load, merge, parse
+from groundshift.settings.sections import (
+    STAGE_SETTINGS,
+    STAGES,
+    AreaSettings,
+    EvaluateSettings,
+    EvaluateStage,
+    FetchSettings,
+    FetchStage,
+    FileSensorSettings,
+    FilesSettings,
+    Frozen,
+    InferSettings,
+    InferStage,
+    MaskSettings,
+    PartSettings,
+    PeriodSettings,
+    SplitSettings,
+    StackSettings,
+    StackStage,
+    StageName,
+    StageSettings,
+    SyntheticSettings,
+    TrainSettings,
+    TrainStage,
+    WindowSettings,
+    WindowStage,
+)
+
+__all__ = [
+    "INPUTS",
+    "STAGES",
+    "STAGE_SETTINGS",
+    "AreaSettings",
+    "EvaluateSettings",
+    "EvaluateStage",
+    "FetchSettings",
+    "FetchStage",
+    "FileSensorSettings",
+    "FilesSettings",
+    "Frozen",
+    "InferSettings",
+    "InferStage",
+    "MaskSettings",
+    "PartSettings",
+    "PeriodSettings",
+    "SplitSettings",
+    "StackSettings",
+    "StackStage",
+    "StageName",
+    "StageSettings",
+    "SyntheticSettings",
+    "TrainSettings",
+    "TrainStage",
+    "WindowSettings",
+    "WindowStage",
+    "load",
+    "merge",
+    "parse",
+]

@@ -1,0 +1,1 @@
+"""What differs between tasks, behind one protocol."""

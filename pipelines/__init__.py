@@ -1,0 +1,1 @@
+"""Pipelines that link the six stages, and what runs them."""
