@@ -42,6 +42,12 @@ class Cell:
         rows, columns = self.core.shape
         return slice(self.halo, self.halo + rows), slice(self.halo, self.halo + columns)
 
+    @property
+    def own_size(self) -> bool:
+        """Whether it is an area of its own size rather than a square of the fixed grid."""
+        rows, columns = self.core.shape
+        return self.id.endswith(f"_{columns}x{rows}")
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description."""
         return {

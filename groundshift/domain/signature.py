@@ -4,6 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from groundshift.errors import ContractError
 
 Kind = Literal["radar", "optical"]
@@ -36,6 +39,18 @@ class Sensor:
     offset: float = 0.0
     resampling: str = ""
     """How values came onto the cell's grid, e.g. `bilinear`, `nearest`."""
+
+    def decode(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Physical values of stored ones: float32(float64(stored) / (1 / scale) + offset)."""
+        if (self.scale, self.offset) == (1.0, 0.0):
+            return stored.astype(np.float32, copy=False)
+        divisor = 1 / self.scale
+        if self.offset == 0 and divisor == np.float32(divisor) and stored.dtype == np.uint16:
+            # The same to the last bit: a quotient of float32 values is not rounded differently by
+            # way of float64 (53 bits are more than twice 24).
+            exact: NDArray[np.float32] = np.divide(stored, np.float32(divisor), dtype=np.float32)
+            return exact
+        return (stored.astype(np.float64) / divisor + self.offset).astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description."""

@@ -46,6 +46,11 @@ class AreaSettings(Frozen):
         None, description="instead of geometry: left, bottom, right, top in bounds_crs"
     )
     bounds_crs: str = Field("EPSG:4326", description="reference system of bounds")
+    like: Path | None = Field(
+        None,
+        description="image or EOPatch whose pixel grid is taken as it is, as one cell without "
+        "halo; whole, or the part that geometry or bounds cover",
+    )
     crs: str = Field("auto", description="reference system of the maps; auto is the UTM zone")
     resolution: float = Field(10, gt=0, description="pixel size in metres")
     cell: float = Field(10000, gt=0, description="edge of a cell in metres")
@@ -53,8 +58,10 @@ class AreaSettings(Frozen):
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if (self.geometry is None) == (self.bounds is None):
-            raise ValueError("give either area.geometry (a file) or area.bounds, not both or none")
+        if self.geometry is not None and self.bounds is not None:
+            raise ValueError("give either area.geometry (a file) or area.bounds, not both")
+        if self.geometry is None and self.bounds is None and self.like is None:
+            raise ValueError("give area.geometry (a file), area.bounds or area.like (an image)")
         return self
 
 
@@ -94,6 +101,9 @@ class MaskSettings(Frozen):
 
     folder: str | None = Field(None, description="folder of mask files below the root")
     pattern: str = Field("*.tif", description="which files")
+    band: str | None = Field(
+        None, description="instead of folder: the band of the sensor's own files that is the mask"
+    )
     rule: Literal["values", "bits", "nonzero", "zero"] = Field(
         "nonzero",
         description="values: valid where the mask is one of `valid`; bits: where none of the bits "
@@ -120,7 +130,11 @@ class FileSensorSettings(Frozen):
     )
     scale: float = Field(1.0, description="value = number * scale + offset, before units")
     offset: float = Field(0.0, description="see scale")
-    nodata: float | None = Field(None, description="invalid number; default: the file's own tag")
+    nodata: float | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="invalid number; default: the file's own tag; NaN is always invalid",
+    )
     mask: MaskSettings | None = Field(None, description="mask files and their rule")
     time: str = Field("name", description="name, or tag:NAME for a GeoTIFF tag")
     level: str = Field("", description="product level, e.g. L2A")
@@ -159,12 +173,31 @@ class StackSettings(Frozen):
     workers: int = Field(2, ge=1, json_schema_extra=EXECUTION)
 
 
+class BlockLists(Frozen):
+    """Blocks named one by one, by number in rows from the top left of an area of one cell."""
+
+    training: tuple[int, ...] = Field((), description="numbers of the training blocks")
+    validation: tuple[int, ...] = Field((), description="numbers of the validation blocks")
+    test: tuple[int, ...] = Field((), description="numbers of the test blocks")
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        numbers = (*self.training, *self.validation, *self.test)
+        twice = sorted({number for number in numbers if numbers.count(number) > 1})
+        if twice:
+            raise ValueError(f"blocks {twice} are named more than once; each has one split only")
+        return self
+
+
 class SplitSettings(Frozen):
     """How samples are divided without sharing a pixel or an observation."""
 
     block: int = Field(256, ge=1, description="edge of a split block in pixels")
-    shares: tuple[float, float, float] = Field(
-        (0.5, 0.25, 0.25), description="weights of training, validation and test blocks"
+    shares: tuple[
+        Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]
+    ] = Field((0.5, 0.25, 0.25), description="weights of training, validation and test blocks")
+    assign: BlockLists | None = Field(
+        None, description="instead of shares: the blocks of each split by number"
     )
     buffer: int = Field(16, ge=0, description="pixels left unused along borders between splits")
     seed: int = 0
@@ -178,9 +211,13 @@ class SplitSettings(Frozen):
 class SyntheticSettings(Frozen):
     """Synthetic labels: radar change times change of an impervious surface index."""
 
-    looks: float | None = Field(None, description="equivalent number of looks; default by era")
-    significance: float | None = Field(None, description="of the omnibus test; default by era")
-    gain: float = Field(10.0, gt=0, description="factor of the product")
+    looks: float | None = Field(
+        None, gt=0, description="equivalent number of looks; default by era"
+    )
+    significance: float | None = Field(
+        None, gt=0, lt=1, description="chance of a false step in a window; default by era"
+    )
+    gain: float | None = Field(None, gt=0, description="factor of the product; default by era")
     shift: float = Field(0.25, description="shift of the index; must fit the signature")
 
 

@@ -1,0 +1,117 @@
+"""Fetch: bring the images of every sensor onto the grid of the area's cells."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from components.progress import shown
+from groundshift.artifacts import Summary, digest, writing
+from groundshift.artifacts.hashing import file_digest
+from groundshift.domain.cells import Cell
+from groundshift.domain.time import isoformat
+from groundshift.errors import SettingsError
+from groundshift.observations.areas import cells_of
+from groundshift.observations.intake import Intake, hash_values, require_observations
+from groundshift.observations.planting import Plan, read_plan
+from groundshift.observations.sources.base import Source
+from groundshift.observations.sources.files import FilesSource
+from groundshift.observations.store import CONTRACT, Record, write_tables
+from groundshift.settings import FetchStage
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: FetchStage, *, observations: Path) -> Summary:
+    """Read every image of the sources onto the area's cells, mask and check it.
+
+    Args:
+        settings: The fetch stage's settings.
+        observations: Folder of the artifact to write.
+    """
+    cells = cells_of(settings.area)
+    plan = _plan(settings.fetch.plant)
+    source = FilesSource(
+        settings.fetch.files, end=settings.period.end_seconds, workers=settings.fetch.workers
+    )
+    inputs = {"area": digest([cell.to_dict() for cell in cells]), **source.inputs}
+    if settings.fetch.plant is not None:
+        inputs["plant"] = file_digest(settings.fetch.plant)
+    log.info("%d acquisitions onto %s", len(source.acquisitions), _named(cells))
+    with writing(
+        observations,
+        CONTRACT,
+        area=settings.name,
+        settings=settings.affecting(),
+        inputs=inputs,
+        resume=True,
+    ) as draft:
+        intake = Intake(source, cells, draft, plan)
+        taken = shown(intake.run(settings.fetch.workers), "instants", len(intake.instants))
+        records = [record for instant in taken for record in instant]
+        require_observations(source, cells, records)
+        write_tables(draft.folder, records, plan.truth() if plan else None)
+        hash_values(records, draft.values)
+        draft.licences.update(source.licences)
+        draft.summary.update(_summary(source, cells, records))
+    manifest = draft.finished
+    return Summary(
+        stage="fetch",
+        artifact=observations,
+        content_hash=manifest.content_hash,
+        value_hash=manifest.value_hash,
+        metrics=_metrics(manifest.summary["counts"]),
+        notes=_notes(manifest.summary["counts"], records),
+    )
+
+
+def _plan(path: Path | None) -> Plan | None:
+    if path is None:
+        return None
+    if not path.is_file():
+        raise SettingsError(f"fetch.plant: expected a GeoJSON file {path}, found none")
+    return read_plan(path)
+
+
+def _summary(source: Source, cells: Sequence[Cell], records: Iterable[Record]) -> dict[str, Any]:
+    """What the manifest says: cells, sensors, and counts of each sensor."""
+    counts: dict[str, dict[str, Any]] = {}
+    for name in source.sensors:
+        own = [record for record in records if record.sensor == name]
+        stored = [record for record in own if not record.reason]
+        times = sorted({record.time for record in own})
+        counts[name] = {
+            "acquisitions": len(times),
+            "observed": len({record.time for record in stored}),
+            "observations": len(stored),
+            "quarantined": len(own) - len(stored),
+            "first": isoformat(times[0]),
+            "last": isoformat(times[-1]),
+        }
+    return {
+        "cells": [cell.to_dict() for cell in cells],
+        "sensors": {name: sensor.to_dict() for name, sensor in source.sensors.items()},
+        "counts": counts,
+    }
+
+
+def _metrics(counts: dict[str, dict[str, Any]]) -> dict[str, float]:
+    keys = ("acquisitions", "observations", "quarantined")
+    return {f"{name}.{key}": float(own[key]) for name, own in counts.items() for key in keys}
+
+
+def _notes(counts: dict[str, dict[str, Any]], records: Iterable[Record]) -> tuple[str, ...]:
+    notes = [
+        f"{name}: {own['observed']} of {own['acquisitions']} acquisitions have a valid pixel "
+        f"({own['first'][:10]} to {own['last'][:10]})"
+        for name, own in counts.items()
+    ]
+    odd = Counter((record.sensor, record.checks) for record in records if record.checks)
+    notes += [f"{name}: {count} x {checks}" for (name, checks), count in odd.most_common(5)]
+    return tuple(notes)
+
+
+def _named(cells: Sequence[Cell]) -> str:
+    rows, columns = cells[0].grid.shape
+    return f"{len(cells)} cell{'s' if len(cells) > 1 else ''} of {rows} x {columns} pixels"

@@ -1,0 +1,1 @@
+"""The cube: valid pixels carried forward on one time line, revised in place, viewed on reading."""

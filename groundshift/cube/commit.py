@@ -1,0 +1,165 @@
+"""Committing a revision: share what is unchanged, swap the manifest, leave the old one readable.
+
+A revision is prepared in a hidden folder of the cube, where files can be linked and renamed. It
+counts from the moment its manifest replaces the old one; whatever was killed before that leaves
+folders that no manifest names.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from groundshift.artifacts import Manifest, read_manifest
+from groundshift.artifacts.hashing import file_digest
+from groundshift.artifacts.manifest import FILE_NAME, FileEntry
+from groundshift.cube.layout import Revision
+from groundshift.errors import ContractError
+
+CONTRACT = "cube"
+
+_PREPARED = ".revision-"
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A revision in the making: its hidden folder, and the lock that keeps `prune` away."""
+
+    cube: Path
+    folder: Path
+    lock: int
+    """File descriptor of the cube's folder."""
+
+    def commit(self, expected: str, manifest: Manifest, cells: Iterable[Revision]) -> None:
+        """Make the revision the cube's current one, unless the cube has moved on.
+
+        Args:
+            expected: content hash of the manifest that the revision was made from.
+            manifest: the new one.
+            cells: revisions of cells, in the hidden folder, that become part of the cube.
+
+        Raises:
+            ContractError: another revision was committed meanwhile.
+        """
+        manifest.write(self.folder)
+        with (self.folder / FILE_NAME).open("rb") as file:
+            os.fsync(file.fileno())
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        if read_manifest(self.cube, CONTRACT).content_hash != expected:
+            raise ContractError(
+                f"{self.cube}: expected the revision that was read at the start, found a newer one "
+                "by another run. Nothing was changed; run it again"
+            )
+        for cell in cells:
+            target = Revision(self.cube, cell.cell_id, cell.number)
+            _remove(target)  # left by a run that was killed right here
+            cell.group.rename(target.group)
+            cell.looks.rename(target.looks)
+        os.replace(self.folder / FILE_NAME, self.cube / FILE_NAME)
+
+
+@contextmanager
+def preparing(cube: Path) -> Iterator[Preparation]:
+    """Prepare a revision; its hidden folder is gone at the end, committed or not.
+
+    Raises:
+        ContractError: there is no cube to revise.
+    """
+    read_manifest(cube, CONTRACT)
+    lock = os.open(cube, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        folder = Path(tempfile.mkdtemp(prefix=_PREPARED, dir=cube))
+        try:
+            yield Preparation(cube, folder, lock)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def share(old: Path, new: Path) -> None:
+    """Link every file of an old folder that the new one doesn't have."""
+    for path in sorted(p for p in old.rglob("*") if p.is_file()):
+        target = new / path.relative_to(old)
+        if target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(path, target)
+        except OSError:  # a file system without hard links
+            shutil.copy2(path, target)
+
+
+def entries_of(
+    cell: Revision, old: Revision, known: Mapping[str, FileEntry]
+) -> tuple[FileEntry, ...]:
+    """The manifest's entries of a cell's files; shared ones are not hashed again.
+
+    Args:
+        cell: the new revision.
+        old: the one before.
+        known: entries of the old manifest by path.
+    """
+    entries = []
+    for path in [cell.looks, *(p for p in cell.group.rglob("*") if p.is_file())]:
+        name = path.relative_to(cell.cube).as_posix()
+        twin = old.group / path.relative_to(cell.group) if path != cell.looks else old.looks
+        if twin.exists() and twin.samefile(path):
+            entry = known[twin.relative_to(old.cube).as_posix()]
+            entries.append(FileEntry(name, entry.size, entry.sha256))
+        else:
+            entries.append(FileEntry(name, path.stat().st_size, file_digest(path)))
+    return tuple(sorted(entries, key=lambda entry: entry.path))
+
+
+def prune(cube: Path) -> tuple[Path, ...]:
+    """Remove revisions that the manifest doesn't name, and what killed runs left behind.
+
+    Call it when no reader holds an older revision.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        ContractError: the cube is being revised.
+    """
+    lock = os.open(cube, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ContractError(f"{cube} is being revised. Wait for it, then prune") from None
+        manifest = read_manifest(cube, CONTRACT)
+        current = {
+            path
+            for entry in manifest.summary["cells"]
+            for path in _paths(Revision(cube, entry["id"], entry["revision"]))
+        }
+        found = [*cube.glob("cells/*/*"), *cube.glob(f"{_PREPARED}*")]
+        stale = tuple(sorted(set(found) - current))
+        for path in stale:
+            _delete(path)
+        return stale
+    finally:
+        os.close(lock)
+
+
+def _paths(revision: Revision) -> tuple[Path, Path]:
+    return revision.group, revision.looks
+
+
+def _remove(revision: Revision) -> None:
+    for path in _paths(revision):
+        _delete(path)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,266 @@
+"""Revising a cube: scenes appended, inserted late, replaced or dropped, at the cost of changes.
+
+The observations are the truth. A revision compares them with those the cube was made from, fills
+again what they change, and shares every untouched shard with the revision it replaces. The outcome
+equals a cube built at once from the same observations.
+"""
+
+import logging
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groundshift import __version__
+from groundshift.artifacts import Manifest, ValueHash
+from groundshift.artifacts.manifest import FILE_NAME, VERSIONS, FileEntry
+from groundshift.cube.build import Content, cell_entry, finish_cell, hash_cell, summary_of
+from groundshift.cube.commit import CONTRACT, Preparation, entries_of, preparing, share
+from groundshift.cube.layout import NO_SLOT, Revision, SensorArrays, SensorIndex, read_index
+from groundshift.cube.plan import CellPlan, plan_cell, plan_from, read_looks
+from groundshift.cube.refill import Known, kept_slots, refill_cell
+from groundshift.cube.source import Source
+from groundshift.cube.store import Cube
+from groundshift.cube.timeline import Bins
+from groundshift.errors import ContractError
+from groundshift.settings import StackStage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One observation that a revision took in or out."""
+
+    kind: Literal["append", "insert", "replace", "drop"]
+    """append: later than the last step there was; insert: not later."""
+    cell: str
+    sensor: str
+    time: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a revision did.
+
+    Attributes:
+        manifest: the cube's now; the old one where there was nothing to do.
+        changes: of observations, in the order of cells, sensors and times.
+        touched: by cell, the first and last time of the steps that read differently, old or new:
+            windows that meet this range are not what they were.
+        touched_bytes: stored size of the shards in which a value differs, and of new shards.
+        written_bytes: size of all files written.
+    """
+
+    manifest: Manifest
+    changes: tuple[Change, ...] = ()
+    touched: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    touched_bytes: int = 0
+    written_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class _Revised:
+    """A cell as it was and as it shall be; the same revision where nothing changes."""
+
+    known: Known
+    plan: CellPlan
+    indices: dict[str, SensorIndex]
+    revision: Revision
+    shard_bytes: int = 0
+    """Written for shards."""
+    bytes: int = 0
+    """Written in all."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is a new revision."""
+        return self.revision != self.known.revision
+
+
+def revise(cube: Path, source: Source, settings: StackStage) -> Outcome:
+    """Bring a cube to what the observations are now.
+
+    Args:
+        cube: folder of the artifact. Readers keep the revision they opened until `prune`.
+        source: observations as they are now; new, changed and missing ones are found by the
+            digests of their content.
+        settings: of the stage. Only the period's end may differ from the cube's.
+
+    Raises:
+        ContractError: the cube was made for other cells, sensors or settings, or another run
+            revised it meanwhile.
+        SettingsError: the settings don't fit the observations.
+    """
+    started = time.time()
+    with preparing(cube) as preparation:
+        old = Cube.open(cube)
+        content = Content.of(source, settings)
+        _check_same(old, source, content, settings)
+        cells = [
+            _revise_cell(preparation, known, source, content, settings.stack.workers)
+            for known in _known_cells(old, content.bins)
+        ]
+        manifest = _manifest(old.manifest, cells, source, content, settings, started)
+        if manifest.content_hash == old.manifest.content_hash:
+            return Outcome(old.manifest)
+        fresh = [cell for cell in cells if cell.changed]
+        preparation.commit(old.manifest.content_hash, manifest, [c.revision for c in fresh])
+    return Outcome(
+        manifest,
+        tuple(change for cell in cells for change in _changes(cell)),
+        {cell.plan.cell.id: span for cell in fresh if (span := _touched(cell)) is not None},
+        sum(cell.shard_bytes for cell in cells),
+        sum(cell.bytes for cell in cells) + (cube / FILE_NAME).stat().st_size,
+    )
+
+
+def _check_same(old: Cube, source: Source, content: Content, settings: StackStage) -> None:
+    """Refuse to revise a cube into one of another kind."""
+    before, now = dict(old.manifest.settings), settings.affecting()
+    for values in (before, now):
+        values["period"] = {**values["period"], "end": "any"}
+    compared = {
+        "settings": (before, now),
+        "cells": (
+            [cell.cell.to_dict() for cell in old.cells.values()],
+            [cell.to_dict() for cell in source.cells],
+        ),
+        "sensors": (
+            {name: sensor.to_dict() for name, sensor in old.sensors.items()},
+            {name: sensor.to_dict() for name, sensor in content.sensors.items()},
+        ),
+        "roles": (old.roles, content.roles),
+    }
+    for what, (expected, found) in compared.items():
+        if expected != found:
+            raise ContractError(
+                f"{old.folder}: a revision can't change its {what}: expected {expected}, "
+                f"found {found}. Stack anew: python -m components.stack without --revise"
+            )
+
+
+def _known_cells(old: Cube, bins: Bins) -> Iterator[Known]:
+    """The cells of a cube, with the plans they were made by."""
+    for entry, cube in zip(old.manifest.summary["cells"], old.cells.values(), strict=True):
+        revision = Revision(old.folder, entry["id"], entry["revision"])
+        looks = read_looks(revision.looks, old.sensors)
+        # All of these looks lie before the end that the period had then.
+        then = replace(bins, end=max(max(times, default=0) for times in looks.values()) + 1)
+        plan = plan_from(cube.cell, cube.times, old.sensors, looks, then)
+        indices = {name: read_index(cube.group, name) for name in old.sensors}
+        sensors = {
+            name: replace(
+                planned,
+                slots=tuple(indices[name].slot_of_step[[f.step for f in planned.frames]].tolist()),
+                slot_count=len(indices[name].slot_times),
+            )
+            for name, planned in plan.sensors.items()
+        }
+        yield Known(revision, replace(plan, sensors=sensors), indices)
+
+
+def _revise_cell(
+    preparation: Preparation, known: Known, source: Source, content: Content, workers: int
+) -> _Revised:
+    """Prepare a cell's new revision, unless it stays as it is."""
+    cell = known.plan.cell
+    plan = kept_slots(plan_cell(source, cell, content.sensors, content.bins), known)
+    same_looks = all(
+        list(planned.looks.items()) == list(known.plan.sensors[name].looks.items())
+        for name, planned in plan.sensors.items()
+    )
+    if same_looks and np.array_equal(plan.times, known.plan.times):
+        return _Revised(known, known.plan, known.indices, known.revision)
+    revision = Revision(preparation.folder, cell.id, known.revision.number + 1)
+    indices, shard_bytes = refill_cell(source, plan, known, revision.group, workers)
+    finish_cell(revision.group, revision.looks, content, plan, indices)
+    written = [revision.looks, *(p for p in revision.group.rglob("*") if p.is_file())]
+    size = sum(path.stat().st_size for path in written)
+    for sensor in content.sensors.values():
+        old, new = (SensorArrays.of(r.group, sensor) for r in (known.revision, revision))
+        for before, now in zip(old, new, strict=True):
+            share(before.folder, now.folder)
+    log.info("cell %s: revision %d, %d bytes written", cell.id, revision.number, size)
+    return _Revised(known, plan, indices, revision, shard_bytes, size)
+
+
+def _manifest(
+    old: Manifest,
+    cells: list[_Revised],
+    source: Source,
+    content: Content,
+    settings: StackStage,
+    started: float,
+) -> Manifest:
+    """The manifest of the cube after the revision."""
+    known = {entry.path: entry for entry in old.files}
+    values = ValueHash()
+    files: list[FileEntry] = []
+    for cell in cells:
+        files += entries_of(cell.revision, cell.known.revision, known)
+        hash_cell(values, cell.plan, cell.indices)
+    return Manifest(
+        contract=CONTRACT,
+        version=VERSIONS[CONTRACT],
+        settings=settings.affecting(),
+        inputs={"observations": source.manifest.content_hash},
+        files=tuple(sorted(files, key=lambda entry: entry.path)),
+        value_hash=values.hexdigest(),
+        summary=summary_of(content, [cell_entry(c.plan, c.revision.number) for c in cells]),
+        licences=tuple(sorted(source.manifest.licences)),
+        record={
+            "code": __version__,
+            "started": round(started, 3),
+            "seconds": round(time.time() - started, 3),
+            "machine": platform.machine(),
+            "revised": old.content_hash,
+        },
+    )
+
+
+def _changes(cell: _Revised) -> Iterator[Change]:
+    """What became of the observations of a cell."""
+    times = cell.known.plan.times
+    last = int(times[-1]) if times.size else None
+    for name, planned in sorted(cell.plan.sensors.items()):
+        before, now = cell.known.plan.sensors[name].looks, planned.looks
+        for moment in sorted(before.keys() | now.keys()):
+            kind: Literal["append", "insert", "replace", "drop"]
+            if moment not in now:
+                kind = "drop"
+            elif moment not in before:
+                kind = "append" if last is None or moment > last else "insert"
+            elif before[moment] != now[moment]:
+                kind = "replace"
+            else:
+                continue
+            yield Change(kind, cell.plan.cell.id, name, moment)
+
+
+def _touched(cell: _Revised) -> tuple[int, int] | None:
+    """First and last time of the steps that read differently now, or that came or went."""
+    before, now = cell.known.plan.times, cell.plan.times
+    common, in_before, in_now = np.intersect1d(before, now, return_indices=True)
+    differs = np.zeros(len(common), bool)
+    for name, index in cell.indices.items():
+        old, new = _shown(cell.known.indices[name])[in_before], _shown(index)[in_now]
+        differs |= (old != new).any(axis=1)
+    times = np.concatenate([common[differs], np.setxor1d(before, now)])
+    return (int(times.min()), int(times.max())) if times.size else None
+
+
+def _shown(index: SensorIndex) -> NDArray[np.uint8]:
+    """What each step shows of a sensor, [step, byte]: its frame's digest, and if that is new."""
+    slots = index.slot_of_step
+    digests = index.digests.reshape(len(index.digests), -1)
+    shown = np.zeros((len(slots), digests.shape[1] + 1), np.uint8)
+    some = slots != NO_SLOT
+    shown[some, :-1] = digests[slots[some]]
+    shown[:, -1] = np.diff(slots, prepend=NO_SLOT) != 0
+    return shown

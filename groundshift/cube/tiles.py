@@ -1,0 +1,162 @@
+"""Tiles: squares of a cell's grid that are filled one by one, so that memory stays bounded."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groundshift.cube.fill import Image
+from groundshift.cube.layout import SensorArrays
+from groundshift.cube.shards import (
+    CHUNK,
+    SLOTS,
+    TILE,
+    Sharded,
+    decode_shard,
+    encode_shard,
+    pieces,
+)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One square of a grid, smaller at its right and lower edges."""
+
+    y: int
+    x: int
+    rows: slice
+    columns: slice
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Row and column among the tiles."""
+        return self.y, self.x
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns in pixels."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+
+def tiles_of(shape: tuple[int, int]) -> tuple[Tile, ...]:
+    """The tiles that cover a grid, row by row."""
+    return tuple(
+        Tile(y, x, rows, columns)
+        for y, rows in pieces(slice(0, shape[0]), TILE)
+        for x, columns in pieces(slice(0, shape[1]), TILE)
+    )
+
+
+class TileWriter:
+    """Gathers the frames of one sensor over one tile into whole shards.
+
+    Writing frame by frame into a shard would encode it anew each time. With `old`, a shard starts
+    from what the older revision holds, and one that comes out the same is not written.
+    """
+
+    def __init__(
+        self, arrays: SensorArrays, tile: Tile, *, old: SensorArrays | None = None, hold: int = 1
+    ) -> None:
+        """Start with nothing gathered.
+
+        Args:
+            arrays: where shards are written.
+            tile: which square.
+            old: arrays of an older revision.
+            hold: shards kept open at a time; a revision goes to and fro between old and new slots.
+        """
+        self.arrays = arrays
+        self.written: list[Path] = []
+        """Files written, in order."""
+        self._tile = tile
+        self._old = old
+        self._hold = hold
+        self._open: OrderedDict[int, tuple[NDArray[Any], ...]] = OrderedDict()
+
+    def put(self, slot: int, image: Image) -> None:
+        """Store a frame."""
+        group, local = divmod(slot, SLOTS)
+        values, fresh, age_days = self._shards(group)
+        values[:, :, local] = _chunked(image.values)
+        fresh[:, :, local] = _chunked(image.fresh)
+        age_days[:, :, local] = _chunked(image.age_days)
+
+    def close(self) -> None:
+        """Write what is still open."""
+        while self._open:
+            self._flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+
+    def _shards(self, group: int) -> tuple[NDArray[Any], ...]:
+        if group not in self._open:
+            if len(self._open) == self._hold:
+                self._flush()
+            self._open[group] = self._load(group)
+        self._open.move_to_end(group)
+        return self._open[group]
+
+    def _load(self, group: int) -> tuple[NDArray[Any], ...]:
+        return tuple(
+            _load_chunks(array, self._sources(position, group), self._tile)
+            for position, array in enumerate(self.arrays)
+        )
+
+    def _sources(self, position: int, group: int) -> list[Path]:
+        """Files that may hold a shard already, the newest first."""
+        revisions = (self.arrays, self._old) if self._old else (self.arrays,)
+        return [tuple(arrays)[position].path(group, self._tile.place) for arrays in revisions]
+
+    def _flush(self) -> None:
+        """Write the shards that were used longest ago."""
+        group, shards = self._open.popitem(last=False)
+        for position, (array, chunks) in enumerate(zip(self.arrays, shards, strict=True)):
+            content = encode_shard(array.codec, chunks)
+            target, *older = self._sources(position, group)
+            if not target.exists() and any(_holds(path, content) for path in older):
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            self.written.append(target)
+
+
+def _load_chunks(array: Sharded, sources: list[Path], tile: Tile) -> NDArray[Any]:
+    """A tile's shard as chunks [y, x, *stored axes]: the first that exists, or an empty one."""
+    count = tuple(-(-size // CHUNK) for size in tile.shape)
+    chunks = np.zeros((*count, *array.chunk_shape), array.dtype)
+    if array.fill:
+        chunks[...] = array.fill
+    for path in sources:
+        if path.exists():
+            decode_shard(path, chunks)
+            break
+    return chunks
+
+
+def _chunked(image: NDArray[Any]) -> NDArray[Any]:
+    """An image [y, x, ...] as chunks [chunk y, chunk x, ..., y, x], filled up with zeros."""
+    rows, columns, *rest = image.shape
+    margin = [(0, -rows % CHUNK), (0, -columns % CHUNK), *[(0, 0)] * len(rest)]
+    if margin[0][1] or margin[1][1]:
+        image = np.pad(image, margin)
+    split = image.reshape(-(-rows // CHUNK), CHUNK, -(-columns // CHUNK), CHUNK, *rest)
+    return np.moveaxis(split, (0, 2, 1, 3), (0, 1, -2, -1))
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether a file already holds the content."""
+    return path.exists() and path.stat().st_size == len(content) and path.read_bytes() == content

@@ -1,0 +1,1 @@
+"""Observations: read from sources, checked, put on a cell's grid, stored."""

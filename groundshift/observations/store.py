@@ -1,0 +1,255 @@
+"""The observations artifact: one EOPatch folder per acquisition and cell, and two tables.
+
+    manifest.json             cells, sensors and counts in its summary
+    observations.parquet      what is stored, one row per observation
+    quarantine.parquet        what was left out, with the reason
+    truth.parquet             planted changes, if any (GeoParquet)
+    cells/<cell>/<sensor>/<YYYYmmddTHHMMSS>/
+        data/BANDS.npy        [1, y, x, band] in the sensor's stored type, 0 where invalid
+        mask/VALID.npy        [1, y, x, 1] bool
+        bbox.geojson, timestamps.json, meta_info/observation.json
+
+Files are plain arrays because they can be mapped into memory and repeat byte for byte;
+`eolearn.core.EOPatch.load` reads the folders.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from groundshift.artifacts import Manifest, read_manifest
+from groundshift.artifacts.manifest import check_files
+from groundshift.domain.cells import Cell
+from groundshift.domain.signature import Sensor
+from groundshift.domain.time import stamp
+from groundshift.errors import ContractError
+
+CONTRACT = "observations"
+NO_VALID_PIXEL = "no valid pixel"
+
+_DATA, _MASK = "data/BANDS.npy", "mask/VALID.npy"
+_TABLE, _QUARANTINE, _TRUTH = "observations.parquet", "quarantine.parquet", "truth.parquet"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row of the tables: one acquisition over one cell."""
+
+    cell: str
+    sensor: str
+    time: int
+    """Seconds since 1970-01-01 UTC."""
+    source: str
+    """Where it came from, for `files` the first file's path below the root."""
+    product_id: str = ""
+    baseline: str = ""
+    """Version of the processor that made the product."""
+    orbit: str = ""
+    platform: str = ""
+    valid_share: float = 0.0
+    """Valid pixels of all pixels of the cell, halo included."""
+    checks: str = ""
+    """What looked odd, empty if nothing did."""
+    digest: str = ""
+    """Hash of the stored values and mask, empty in quarantine."""
+    reason: str = ""
+    """Why it is in quarantine, empty if it is stored."""
+
+    @property
+    def order(self) -> tuple[str, str, int, str]:
+        """The tables' canonical order."""
+        return self.cell, self.sensor, self.time, self.source
+
+
+class Observations:
+    """An observations artifact, opened for reading."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        """Use `open`, which checks the folder first."""
+        self.folder = folder
+        self.manifest = manifest
+        self.cells = tuple(Cell.from_dict(values) for values in manifest.summary["cells"])
+        sensors = manifest.summary["sensors"].items()
+        self.sensors = {name: Sensor.from_dict(values) for name, values in sensors}
+
+    @classmethod
+    def open(cls, folder: Path) -> "Observations":
+        """Open an artifact and check that it is whole.
+
+        Raises:
+            ContractError: not a whole observations artifact, or a broken invariant.
+        """
+        manifest = read_manifest(folder, CONTRACT)
+        check_files(folder, manifest)
+        observations = cls(folder, manifest)
+        table = observations.table
+        if table.duplicated(["cell", "sensor", "time"]).any():
+            raise _broken(folder, "times that are unique per sensor", "repeated ones")
+        if not (table["valid_share"] > 0).all():
+            raise _broken(folder, "valid shares above 0", str(table["valid_share"].min()))
+        return observations
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """What is stored: the fields of `Record` but the reason, in canonical order."""
+        return pd.read_parquet(self.folder / _TABLE)
+
+    @cached_property
+    def quarantine(self) -> pd.DataFrame:
+        """What was left out: the fields of `Record`, in canonical order."""
+        return pd.read_parquet(self.folder / _QUARANTINE)
+
+    @cached_property
+    def truth(self) -> gpd.GeoDataFrame | None:
+        """Planted changes: geometry, id, kind, start, end (UTC), strength, plot; None if none."""
+        path = self.folder / _TRUTH
+        return gpd.read_parquet(path) if path.is_file() else None
+
+    def times(self, cell_id: str, sensor: str) -> NDArray[np.int64]:
+        """Times of the stored observations of a sensor over a cell, int64 [n], sorted."""
+        return _times(self.table, cell_id, sensor)
+
+    def acquisitions(self, cell_id: str, sensor: str) -> NDArray[np.int64]:
+        """Times of all acquisitions, int64 [n], sorted: stored ones and those in quarantine.
+
+        An acquisition without a valid pixel still is a point of the time line: whether it has one
+        depends on how an area is cut, the time line must not.
+        """
+        both = (_times(table, cell_id, sensor) for table in (self.table, self.quarantine))
+        return np.unique(np.concatenate(tuple(both)))
+
+    def read(
+        self, cell_id: str, sensor: str, time: int
+    ) -> tuple[NDArray[np.uint16 | np.float32], NDArray[np.bool_]]:
+        """One observation, mapped from its files.
+
+        Returns:
+            Stored values [y, x, band] of the sensor's type (0 where invalid) and validity [y, x],
+            both on the cell's grid, halo included.
+
+        Raises:
+            ContractError: there is no such observation, or its arrays don't fit the cell.
+        """
+        folder = self.folder / observation_path(cell_id, sensor, time)
+        try:
+            values = np.load(folder / _DATA, mmap_mode="r")[0]
+            valid = np.load(folder / _MASK, mmap_mode="r")[0, :, :, 0]
+        except (OSError, ValueError, IndexError) as error:
+            raise _broken(folder, "an observation", str(error)) from error
+        expected = (*self._grid(cell_id).shape, len(self.sensors[sensor].bands))
+        if values.shape != expected or valid.shape != expected[:2]:
+            raise _broken(folder, f"shape {expected}", f"{values.shape}, mask {valid.shape}")
+        return values, valid
+
+    def _grid(self, cell_id: str) -> GeoBox:
+        return next(cell.grid for cell in self.cells if cell.id == cell_id)
+
+
+def observation_path(cell_id: str, sensor: str, time: int) -> Path:
+    """Folder of an observation inside the artifact."""
+    return Path("cells", cell_id, sensor, stamp(time))
+
+
+def write_observation(
+    folder: Path,
+    scratch: Path,
+    grid: GeoBox,
+    record: Record,
+    values: NDArray[np.uint16 | np.float32],
+    valid: NDArray[np.bool_],
+) -> None:
+    """Write one observation: whole under its name, or not at all.
+
+    Args:
+        folder: the artifact's folder.
+        scratch: a folder on the same file system for the half-written observation.
+        grid: pixels of the cell, halo included.
+        record: its row of the table.
+        values: stored values [y, x, band], 0 where invalid.
+        valid: [y, x].
+    """
+    target = folder / observation_path(record.cell, record.sensor, record.time)
+    draft = scratch / "-".join((record.cell, record.sensor, stamp(record.time)))
+    shutil.rmtree(draft, ignore_errors=True)
+    for name in ("data", "mask", "meta_info"):
+        (draft / name).mkdir(parents=True)
+    np.save(draft / _DATA, values[None])
+    np.save(draft / _MASK, valid[None, ..., None])
+    _write_json(draft / "bbox.geojson", _bounding_box(grid))
+    _write_json(draft / "timestamps.json", [_naive_utc(record.time)])
+    _write_json(draft / "meta_info" / "observation.json", asdict(record))
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft.rename(target)
+
+
+def write_tables(folder: Path, records: Iterable[Record], truth: gpd.GeoDataFrame | None) -> None:
+    """Write the tables of an artifact, sorted and without clock or host.
+
+    Args:
+        folder: the artifact's folder.
+        records: stored and quarantined ones (those with a reason) in any order.
+        truth: planted changes.
+    """
+    ordered = sorted(records, key=lambda record: record.order)
+    names = [field.name for field in fields(Record)]
+    stored = [record for record in ordered if not record.reason]
+    _write_table(folder / _TABLE, stored, names[:-1])
+    _write_table(folder / _QUARANTINE, [r for r in ordered if r.reason], names)
+    if truth is not None:
+        truth = truth.assign(
+            start=pd.to_datetime(truth["start"]).astype("datetime64[ms]"),
+            end=pd.to_datetime(truth["end"]).astype("datetime64[ms]"),
+        )
+        truth.to_parquet(folder / _TRUTH, index=False)
+
+
+def _write_table(path: Path, records: list[Record], names: list[str]) -> None:
+    types = {"time": pa.int64(), "valid_share": pa.float64()}
+    columns = {
+        name: pa.array([getattr(record, name) for record in records], types.get(name, pa.string()))
+        for name in names
+    }
+    pq.write_table(pa.table(columns), path)
+
+
+def _times(table: pd.DataFrame, cell_id: str, sensor: str) -> NDArray[np.int64]:
+    rows = table[(table["cell"] == cell_id) & (table["sensor"] == sensor)]
+    return np.sort(rows["time"].to_numpy(np.int64))
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, sort_keys=True) + "\n")
+
+
+def _naive_utc(time: int) -> str:
+    """Time as EOPatches hold it, without a zone."""
+    return str(np.datetime64(time, "s"))
+
+
+def _bounding_box(grid: GeoBox) -> dict[str, object]:
+    """The grid's outline as eo-learn writes it."""
+    left, bottom, right, top = grid.boundingbox.bbox
+    corners = [[left, bottom], [left, top], [right, top], [right, bottom], [left, bottom]]
+    code = grid.crs.to_epsg() if grid.crs else None
+    name = f"urn:ogc:def:crs:EPSG::{code}"
+    crs = {"type": "name", "properties": {"name": name}}
+    return {"type": "Polygon", "coordinates": [corners], "crs": crs}
+
+
+def _broken(place: Path, expected: str, found: str) -> ContractError:
+    return ContractError(
+        f"{place}: expected {expected}, found {found}. "
+        "Rerun the stage that writes it: python -m components.fetch"
+    )
