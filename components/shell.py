@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 DONE, FAILED, BAD_INPUT, TRANSIENT = 0, 1, 2, 4
 """Exit codes: done (nothing to do included), anything else, bad input or settings, worth a retry."""
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 Params = Annotated[Path, typer.Option(help="Settings file.")]
 Area = Annotated[
@@ -36,9 +38,20 @@ Input = Annotated[
 Output = Annotated[Path, typer.Option(help="Folder the artifact is written to.")]
 
 
+class _OneCommand(typer.Typer):
+    """A command line of one command, whose help ends as the application's would.
+
+    Typer shows an application's epilog only where it has several commands.
+    """
+
+    def command(self, *args: Any, **options: Any) -> Callable[[_Command], _Command]:
+        """Register the command."""
+        return super().command(*args, **{"epilog": self.info.epilog} | options)
+
+
 def app(stage: str, example: str) -> typer.Typer:
     """A stage's command line, with one example at the end of its help."""
-    return typer.Typer(
+    return _OneCommand(
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

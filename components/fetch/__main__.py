@@ -5,7 +5,7 @@ from pathlib import Path
 from components import shell
 from components.fetch.stage import run
 
-app = shell.app("fetch", "--params params.yaml --area demo --observations work/observations")
+app = shell.app("fetch", "--params params.yaml --area demo --observations data/demo/observations")
 
 
 @app.command()

@@ -13,11 +13,16 @@ from groundshift.domain.cells import Cell
 from groundshift.domain.time import isoformat
 from groundshift.errors import SettingsError
 from groundshift.observations.areas import cells_of
-from groundshift.observations.intake import Intake, hash_values, require_observations
+from groundshift.observations.intake import (
+    NO_OVERLAP,
+    Intake,
+    hash_values,
+    require_observations,
+)
 from groundshift.observations.planting import Plan, read_plan
 from groundshift.observations.sources.base import Source
 from groundshift.observations.sources.files import FilesSource
-from groundshift.observations.store import CONTRACT, Record, write_tables
+from groundshift.observations.store import CONTRACT, NO_VALID_PIXEL, Record, write_tables
 from groundshift.settings import FetchStage
 
 log = logging.getLogger(__name__)
@@ -101,12 +106,21 @@ def _metrics(counts: dict[str, dict[str, Any]]) -> dict[str, float]:
     return {f"{name}.{key}": float(own[key]) for name, own in counts.items() for key in keys}
 
 
-def _notes(counts: dict[str, dict[str, Any]], records: Iterable[Record]) -> tuple[str, ...]:
+def _notes(counts: dict[str, dict[str, Any]], records: Sequence[Record]) -> tuple[str, ...]:
+    """What a person should know: how much was stored, left out, and looked odd."""
     notes = [
         f"{name}: {own['observed']} of {own['acquisitions']} acquisitions have a valid pixel "
         f"({own['first'][:10]} to {own['last'][:10]})"
         for name, own in counts.items()
     ]
+    for name in counts:
+        own = [record for record in records if record.sensor == name]
+        other = [r for r in own if r.reason not in ("", NO_VALID_PIXEL, NO_OVERLAP)]
+        if other:
+            notes.append(
+                f"{name}: {len(other)} left out for other reasons, e.g. {other[0].source}: "
+                f"{other[0].reason}; all are in quarantine.parquet"
+            )
     odd = Counter((record.sensor, record.checks) for record in records if record.checks)
     notes += [f"{name}: {count} x {checks}" for (name, checks), count in odd.most_common(5)]
     return tuple(notes)

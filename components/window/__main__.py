@@ -1,28 +1,28 @@
-"""Command line of the window stage."""
+"""Command line of the window stage: `python -m components.window`."""
 
 from pathlib import Path
 
-from components.shell import Area, Input, Output, Overrides, Params, Settings, app, execute
+from components import shell
 from components.window.stage import run
 
-cli = app(
+app = shell.app(
     "window",
     "--observations data/demo/observations --cube data/demo/cube --samples data/demo/samples",
 )
 
 
-@cli.command()
+@app.command()
 def main(
-    observations: Input,
-    cube: Input,
-    samples: Output,
-    params: Params = Path("params.yaml"),
-    area: Area = None,
-    settings: Settings = None,
-    overrides: Overrides = None,
+    observations: shell.Input,
+    cube: shell.Input,
+    samples: shell.Output,
+    params: shell.Params = Path("params.yaml"),
+    area: shell.Area = None,
+    settings: shell.Settings = None,
+    overrides: shell.Overrides = None,
 ) -> None:
     """Index a cube by windows and patches, and label every complete window."""
-    execute(
+    shell.execute(
         "window",
         run,
         params=params,
@@ -36,4 +36,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli()
+    app()

@@ -6,12 +6,13 @@ equals a cube built at once from the same observations.
 """
 
 import logging
+import math
 import platform
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,11 +111,13 @@ def revise(cube: Path, source: Source, settings: StackStage) -> Outcome:
         if manifest.content_hash == old.manifest.content_hash:
             return Outcome(old.manifest)
         fresh = [cell for cell in cells if cell.changed]
+        changes = tuple(change for cell in fresh for change in _changes(cell))
+        spans = {cell.plan.cell.id: _touched(cell) for cell in fresh}
         preparation.commit(old.manifest.content_hash, manifest, [c.revision for c in fresh])
     return Outcome(
         manifest,
-        tuple(change for cell in cells for change in _changes(cell)),
-        {cell.plan.cell.id: span for cell in fresh if (span := _touched(cell)) is not None},
+        changes,
+        {cell_id: span for cell_id, span in spans.items() if span is not None},
         sum(cell.shard_bytes for cell in cells),
         sum(cell.bytes for cell in cells) + (cube / FILE_NAME).stat().st_size,
     )
@@ -125,24 +128,36 @@ def _check_same(old: Cube, source: Source, content: Content, settings: StackStag
     before, now = dict(old.manifest.settings), settings.affecting()
     for values in (before, now):
         values["period"] = {**values["period"], "end": "any"}
-    compared = {
-        "settings": (before, now),
-        "cells": (
-            [cell.cell.to_dict() for cell in old.cells.values()],
-            [cell.to_dict() for cell in source.cells],
-        ),
-        "sensors": (
-            {name: sensor.to_dict() for name, sensor in old.sensors.items()},
-            {name: sensor.to_dict() for name, sensor in content.sensors.items()},
-        ),
-        "roles": (old.roles, content.roles),
-    }
-    for what, (expected, found) in compared.items():
-        if expected != found:
-            raise ContractError(
-                f"{old.folder}: a revision can't change its {what}: expected {expected}, "
-                f"found {found}. Stack anew: python -m components.stack without --revise"
-            )
+    difference = _difference(
+        {
+            "settings": before,
+            "roles": old.roles,
+            "cells": {cell_id: cube.cell.to_dict() for cell_id, cube in old.cells.items()},
+            "sensors": {name: sensor.to_dict() for name, sensor in old.sensors.items()},
+        },
+        {
+            "settings": now,
+            "roles": content.roles,
+            "cells": {cell.id: cell.to_dict() for cell in source.cells},
+            "sensors": {name: sensor.to_dict() for name, sensor in content.sensors.items()},
+        },
+    )
+    if difference:
+        raise ContractError(
+            f"{old.folder} can't be revised, only stacked anew (leave out --revise): {difference}"
+        )
+
+
+def _difference(expected: Any, found: Any, place: str = "") -> str:
+    """The first difference of two JSON-ready values, in words; empty if they are equal."""
+    if expected == found:
+        return ""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for key in [*expected, *found]:
+            inner = _difference(expected.get(key), found.get(key), f"{place}.{key}".lstrip("."))
+            if inner:
+                return inner
+    return f"{place}: expected {expected}, found {found}"
 
 
 def _known_cells(old: Cube, bins: Bins) -> Iterator[Known]:
@@ -258,7 +273,7 @@ def _touched(cell: _Revised) -> tuple[int, int] | None:
 def _shown(index: SensorIndex) -> NDArray[np.uint8]:
     """What each step shows of a sensor, [step, byte]: its frame's digest, and if that is new."""
     slots = index.slot_of_step
-    digests = index.digests.reshape(len(index.digests), -1)
+    digests = index.digests.reshape(len(index.digests), math.prod(index.digests.shape[1:]))
     shown = np.zeros((len(slots), digests.shape[1] + 1), np.uint8)
     some = slots != NO_SLOT
     shown[some, :-1] = digests[slots[some]]

@@ -86,7 +86,7 @@ class Amended:
         table = self._base.table[["cell", "sensor", "time", "digest"]]
         places = zip(table["cell"], table["sensor"], table["time"], strict=True)
         gone = self._drop | set(self._put)
-        kept = table[[place not in gone for place in places]]
+        kept = table[np.array([place not in gone for place in places], bool)]
         rows = [(*place, _digest(*content)) for place, content in self._put.items()]
         added = pd.DataFrame(rows, columns=list(table.columns)).astype({"time": np.int64})
         merged = pd.concat([kept, added]) if rows else kept

@@ -64,6 +64,19 @@ class Lookup:
         """Whether every target centre is a source centre, so that nothing is interpolated."""
         return all(bool((v % 1 == 0.5).all()) for v in (self.rows, self.columns))
 
+    @cached_property
+    def _crop(self) -> Window | None:
+        """The part of the window that is the target pixel by pixel; None if it isn't so simple."""
+        if self.rows.shape[1] != 1 or self.columns.shape[0] != 1 or not self.inside.all():
+            return None
+        crop = []
+        for positions in self._in_window(np.floor(self.rows), np.floor(self.columns)):
+            line = positions.ravel()
+            if (np.diff(line) != 1).any():
+                return None
+            crop.append(slice(int(line[0]), int(line[-1]) + 1))
+        return crop[0], crop[1]
+
     def nearest(self, image: NDArray[Any], fill: float = 0) -> NDArray[Any]:
         """Values of the pixels in which the centres lie, [y, x].
 
@@ -71,6 +84,8 @@ class Lookup:
             image: The source's `window`, [y, x].
             fill: Value outside of the source.
         """
+        if self._crop is not None:
+            return image[self._crop]
         rows, columns = self._in_window(np.floor(self.rows), np.floor(self.columns))
         height, width = image.shape
         taken = image[

@@ -1,21 +1,311 @@
-"""Runs in MLflow: one parent run per pipeline run, one nested run per stage."""
+"""Runs in MLflow: one parent run per pipeline run, one nested run per stage.
 
+A stage's run is nested in the run that `MLFLOW_RUN_ID` names, or else in the one that
+`pipeline_run` shares among the stages it starts, or stands alone. What a stage writes doesn't
+depend on any of this: a service that is missing at the start stops the stage before it works, one
+that is lost later costs the record, not the work. `GROUNDSHIFT_TRACKING=off` does without.
+"""
+
+import fcntl
+import json
+import logging
+import math
+import os
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
+
+from groundshift import __version__
 from groundshift.artifacts import Summary
+from groundshift.artifacts.manifest import FILE_NAME, WRITERS, read_manifest
+from groundshift.services import logged_model, mlflow_store
+from groundshift.services.mlflow_store import Store, first_line, flatten, impatient, reaching
 from groundshift.settings import StageSettings
 
+log = logging.getLogger(__name__)
 
+RUN_FILE = "GROUNDSHIFT_RUN"
+"""Environment variable: a file through which the stages of one pipeline run share a parent."""
+
+_PARENT = "mlflow.parentRunId"
+_BATCH = 100
+"""Most parameters that MLflow takes at once."""
+_DIGEST = 36
+"""Longest dataset digest that MLflow takes."""
+
+
+@dataclass
 class StageRun:
-    """The MLflow run of one stage."""
+    """The MLflow run of one stage; without a store it does nothing."""
+
+    store: Store | None = None
+    id: str = ""
+    _lost: bool = field(default=False, init=False)
+
+    def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Log numbers, at a step (an epoch) where given; undefined ones are left out."""
+        if self.store is None:
+            return
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(name, float(value), now, step or 0)
+            for name, value in values.items()
+            if math.isfinite(value)
+        ]
+        with self._tolerant("metrics"):
+            self.store.client.log_batch(self.id, metrics=metrics)
+
+    def log_settings(self, settings: StageSettings) -> None:
+        """Log settings as parameters, `train.epochs` and so on."""
+        if self.store is None:
+            return
+        from mlflow.entities import Param
+
+        flat = flatten(settings.model_dump(mode="json"))
+        params = [Param(name, value) for name, value in sorted(flat.items())]
+        for first in range(0, len(params), _BATCH):
+            self.store.client.log_batch(self.id, params=params[first : first + _BATCH])
+
+    def log_inputs(self, stage: str, folders: Mapping[str, Path]) -> None:
+        """Log the artifacts a stage reads as dataset inputs with their content hashes."""
+        if self.store is None:
+            return
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = []
+        for kind, folder in folders.items():
+            if WRITERS.get(kind, stage) == stage or not (folder / FILE_NAME).is_file():
+                continue
+            content = read_manifest(folder, kind).content_hash
+            source = json.dumps({"uri": str(folder), "content_hash": content})
+            dataset = Dataset(kind, content[:_DIGEST], "artifact", source)
+            inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", stage)]))
+        if inputs:
+            self.store.client.log_inputs(self.id, inputs)
+
+    def log_model(
+        self, folder: Path, *, opener: str, example: Mapping[str, NDArray[Any]]
+    ) -> str | None:
+        """Log a model artifact so that MLflow can load and serve it.
+
+        Args:
+            folder: the artifact.
+            opener: `module:function` that takes the folder and gives a function from named arrays
+                to named arrays.
+            example: arrays of one sample.
+
+        Returns:
+            The URI of the logged model; None without MLflow.
+        """
+        if self.store is None:
+            return None
+        with self._tolerant("model"):
+            return logged_model.log_model(
+                self.store, self.id, folder, opener=opener, example=example
+            )
+        return None
 
     def finish(self, summary: Summary) -> None:
-        """Log the stage's numbers and figures."""
+        """Log the stage's numbers, figures and hashes."""
+        if self.store is None:
+            return
+        self.log_metrics(summary.metrics)
+        with self._tolerant("tags and figures"):
+            self.store.client.set_tag(self.id, "groundshift.content_hash", summary.content_hash)
+            self.store.client.set_tag(self.id, "groundshift.value_hash", summary.value_hash)
+            for figure in summary.figures:
+                self.store.client.log_artifact(self.id, str(figure), "figures")
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Close the run; with an error as failed (killed, if by the user), with its first line."""
+        if self.store is None:
+            return
+        status = "FINISHED" if error is None else "FAILED"
+        if isinstance(error, KeyboardInterrupt):
+            status = "KILLED"
+        with self._tolerant("end"):
+            if error is not None:
+                self.store.client.set_tag(self.id, "groundshift.error", first_line(error))
+            self.store.client.set_terminated(self.id, status)
+
+    @contextmanager
+    def _tolerant(self, what: str) -> Iterator[None]:
+        """Keep working when MLflow is lost on the way, and say so once."""
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            with impatient() if self._lost else nullcontext():
+                yield
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            if not self._lost:
+                log.warning(
+                    "MLflow run %s: its %s could not be recorded (%s). The artifact is not "
+                    "affected",
+                    self.id,
+                    what,
+                    first_line(error),
+                )
+            self._lost = True
+
+
+_active = StageRun()
+
+
+def active() -> StageRun:
+    """The run of the stage at work; one that does nothing outside of stages."""
+    return _active
+
+
+def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
+    """Log numbers to the active stage's run, if there is one."""
+    _active.log_metrics(values, step)
+
+
+def log_model(folder: Path, *, opener: str, example: Mapping[str, NDArray[Any]]) -> str | None:
+    """Log a model artifact to the active stage's run, if there is one; see `StageRun.log_model`."""
+    return _active.log_model(folder, opener=opener, example=example)
 
 
 @contextmanager
-def stage_run(stage: str, settings: StageSettings, folders: Mapping[str, Path]) -> Iterator[StageRun]:
-    """Track a stage: settings and inputs at the start, numbers and figures at the end."""
-    yield StageRun()
+def stage_run(
+    stage: str, settings: StageSettings, folders: Mapping[str, Path]
+) -> Iterator[StageRun]:
+    """Track a stage: settings and inputs at the start, numbers and figures at the end.
+
+    Args:
+        stage: name of the stage.
+        settings: its settings, logged as parameters.
+        folders: folders of the artifacts it reads and writes, by kind.
+
+    Raises:
+        SourceError: MLflow can't be reached; the stage has not started.
+    """
+    global _active
+    run = _start(stage, settings, folders)
+    _active = run
+    try:
+        yield run
+    except BaseException as error:
+        run.end(error)
+        raise
+    else:
+        run.end()
+    finally:
+        _active = StageRun()
+
+
+@dataclass
+class PipelineRun:
+    """The parent run that the stages of one pipeline run share."""
+
+    file: Path | None
+    """Holds the run's name and area and, once a stage has started, its id."""
+
+    @property
+    def id(self) -> str | None:
+        """Id of the parent run in MLflow; None as long as no stage had to run."""
+        if self.file is None:
+            return os.environ.get("MLFLOW_RUN_ID")
+        run_id: str | None = json.loads(self.file.read_text()).get("id")
+        return run_id
+
+
+@contextmanager
+def pipeline_run(name: str, area: str) -> Iterator[PipelineRun]:
+    """Let the stages started inside, by this process or its children, share a parent run.
+
+    The first stage that really runs creates it: a pipeline with nothing to do leaves no run and
+    never imports MLflow. Where `MLFLOW_RUN_ID` is set already, that run is the parent.
+
+    Args:
+        name: name of the parent run.
+        area: logged as a tag.
+    """
+    if os.environ.get("MLFLOW_RUN_ID"):
+        yield PipelineRun(None)
+        return
+    with tempfile.TemporaryDirectory(prefix="groundshift-run-") as folder:
+        run = PipelineRun(Path(folder) / "run.json")
+        assert run.file is not None
+        run.file.write_text(json.dumps({"name": name, "area": area}))
+        os.environ[RUN_FILE] = str(run.file)
+        status = "FINISHED"
+        try:
+            yield run
+        except BaseException:
+            status = "FAILED"
+            raise
+        finally:
+            os.environ.pop(RUN_FILE, None)
+            if run.id is not None:
+                _end_pipeline(run.id, status)
+
+
+def _start(stage: str, settings: StageSettings, folders: Mapping[str, Path]) -> StageRun:
+    if os.environ.get("GROUNDSHIFT_TRACKING") == "off":
+        return StageRun()
+    store = mlflow_store.open_store()
+    with reaching(store.uri):
+        tags = {
+            "groundshift.stage": stage,
+            "groundshift.area": settings.name,
+            "groundshift.version": __version__,
+            **mlflow_store.source_tags(f"python -m components.{stage}"),
+        }
+        experiment = store.experiment
+        if parent := _parent(store):
+            tags[_PARENT] = parent
+            experiment = store.client.get_run(parent).info.experiment_id
+        created = store.client.create_run(experiment, tags=tags, run_name=stage)
+        run = StageRun(store, created.info.run_id)
+        try:
+            run.log_settings(settings)
+            run.log_inputs(stage, folders)
+        except BaseException as error:
+            run.end(error)
+            raise
+    return run
+
+
+def _parent(store: Store) -> str | None:
+    """Id of the run that the stage's run is nested in, made now if this is the first stage."""
+    if given := os.environ.get("MLFLOW_RUN_ID"):
+        return given
+    shared = os.environ.get(RUN_FILE)
+    if not shared or not Path(shared).is_file():
+        return None
+    with Path(shared).open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # stages may start at the same time
+        values: dict[str, Any] = json.load(file)
+        if "id" not in values:
+            tags = {"groundshift.area": values["area"], "groundshift.version": __version__}
+            tags |= mlflow_store.source_tags("groundshift run")
+            run = store.client.create_run(store.experiment, tags=tags, run_name=values["name"])
+            values["id"] = run.info.run_id
+            file.seek(0)
+            json.dump(values, file)
+        return str(values["id"])
+
+
+def _end_pipeline(run_id: str, status: str) -> None:
+    """Close a parent run, and those of its stages that were killed and could not do so."""
+    run = StageRun(mlflow_store.open_store(), run_id)
+    assert run.store is not None
+    client = run.store.client
+    with run._tolerant("end"):
+        experiment = client.get_run(run_id).info.experiment_id
+        killed = client.search_runs(
+            [experiment], f"tags.`{_PARENT}` = '{run_id}' and attributes.status = 'RUNNING'"
+        )
+        for stage in killed:
+            client.set_terminated(stage.info.run_id, "KILLED")
+        client.set_terminated(run_id, status)

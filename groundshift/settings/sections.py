@@ -214,10 +214,10 @@ class SyntheticSettings(Frozen):
     looks: float | None = Field(
         None, gt=0, description="equivalent number of looks; default by era"
     )
-    significance: float | None = Field(
-        None, gt=0, lt=1, description="chance of a false step in a window; default by era"
+    significance: float = Field(
+        0.01, gt=0, lt=1, description="chance that steady ground shows a step in a window"
     )
-    gain: float | None = Field(None, gt=0, description="factor of the product; default by era")
+    gain: float = Field(10.0, gt=0, description="factor of the product")
     shift: float = Field(0.25, description="shift of the index; must fit the signature")
 
 
@@ -255,30 +255,80 @@ class WindowSettings(Frozen):
         return defaults | values
 
 
+PUBLISHED_TRAINING: dict[str, Any] = {
+    "epochs": 500,
+    "batch": 32,
+    "optimiser": "sgd",
+    "learning_rate": 1e-3,
+    "dropout": 0.4,
+    "features": ("level",),
+    "augment": False,
+    "paste": 0.0,
+    "jitter": 0.0,
+    "border": 1,
+}
+"""How the published networks were trained (method section 9)."""
+
+
 class TrainSettings(Frozen):
     """The network and how it learns."""
 
-    preset: Literal["tiny", "s12", "ers12ls5"] = "tiny"
-    variant: Literal["both", "radar", "optical"] = "both"
-    epochs: int = Field(40, ge=1)
+    preset: Literal["tiny", "s12", "ers12ls5"] = Field(
+        "tiny", description="the network's size; preset of the fields left out"
+    )
+    variant: Literal["both", "radar", "optical"] = Field(
+        "both", description="which streams the network looks at"
+    )
+    features: tuple[str, ...] = Field(
+        ("level", "anomaly"),
+        min_length=1,
+        description="channels made of every band: level (standardised value), anomaly (less its "
+        "mean over the window), rise (less its mean over the first third), recency (of the look)",
+    )
+    epochs: int = Field(30, ge=1)
     batch: int = Field(16, ge=1)
-    stride: int = Field(1, ge=1, description="use every n-th window for training")
+    stride: int = Field(
+        1, ge=1, description="use every n-th window for training; which ones changes by epoch"
+    )
+    validation_stride: int = Field(5, ge=1, description="use every n-th window for validation")
     members: int = Field(1, ge=1, description="networks of the ensemble")
-    optimiser: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = Field(3e-3, gt=0)
+    optimiser: Literal["adam", "sgd"] = Field(
+        "adam", description="adam with cosine decay, or sgd with momentum 0.8 as published"
+    )
+    learning_rate: float = Field(5e-3, gt=0)
     dropout: float = Field(0.0, ge=0, lt=1, description="recurrent dropout")
-    augment: bool = Field(True, description="flips and rotations")
+    augment: bool = Field(True, description="turns and mirrors")
+    paste: float = Field(
+        0.5, ge=0, le=1, description="share of samples that get a rectangle of another sample"
+    )
+    jitter: float = Field(
+        0.5, ge=0, description="deviation of a constant added to each level of a sample"
+    )
+    border: int = Field(0, ge=0, description="pixels along patch edges that the loss leaves out")
+    select: Literal["loss", "pr_auc"] = Field(
+        "loss", description="validation score by which the best epoch is chosen"
+    )
     patience: int = Field(
         0, ge=0, description="epochs without improvement before it stops; 0 never"
     )
     seed: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, values: Any) -> Any:
+        """Fill what is left out from the published training, if its preset is named."""
+        if isinstance(values, dict) and values.get("preset", "tiny") != "tiny":
+            return PUBLISHED_TRAINING | values
+        return values
 
 
 class EvaluateSettings(Frozen):
     """How a model is judged."""
 
     threshold: float | None = Field(None, description="None: chosen on validation blocks by F1")
+    stride: int = Field(1, ge=1, description="score every n-th window")
     boundary: int = Field(1, ge=0, description="tolerance of boundary F1 in pixels")
+    min_event: int = Field(4, ge=1, description="smallest event in pixels")
     bootstrap: int = Field(1000, ge=0, description="draws over blocks for intervals")
     baselines: bool = True
     seed: int = 0

@@ -117,7 +117,9 @@ def settings(days=60, step="2d", **stack):
 
 def build_cube(folder: Path, observations, chosen) -> Cube:
     """A cube built at once."""
-    with writing(folder, "cube", area="test", settings=chosen.affecting(), inputs={}) as draft:
+    inputs = {"observations": observations.manifest.content_hash}
+    identity = {"area": "test", "settings": chosen.affecting(), "inputs": inputs}
+    with writing(folder, "cube", **identity) as draft:
         build(observations, draft, chosen)
     return Cube.open(folder)
 

@@ -23,7 +23,10 @@ GRID = GeoBox((20, 30), Affine(10, 0, WEST, 0, -10, NORTH), CRS)
 def pixels(row: int, column: int, height: int, width: int) -> box:
     """Polygon around whole pixels of GRID."""
     return box(
-        WEST + 10 * column, NORTH - 10 * (row + height), WEST + 10 * (column + width), NORTH - 10 * row
+        WEST + 10 * column,
+        NORTH - 10 * (row + height),
+        WEST + 10 * (column + width),
+        NORTH - 10 * row,
     )
 
 
@@ -78,9 +81,7 @@ def test_gradual_change_blends_linearly_up_to_its_strength(image):
         (seconds(2019, 1, 1), 2 / 3),
     ):
         planted, _ = plant(values, valid, when, placed)
-        np.testing.assert_allclose(
-            planted[4:8, 4:8], (1 - share) * own + share * donor, rtol=1e-6
-        )
+        np.testing.assert_allclose(planted[4:8, 4:8], (1 - share) * own + share * donor, rtol=1e-6)
 
 
 def test_swapped_fields_exchange_their_pixels(image):
@@ -161,7 +162,7 @@ def test_meaningless_changes_are_refused(values: dict[str, object], message: str
 
 
 def test_overlapping_targets_are_refused():
-    with pytest.raises(SettingsError, match="'b': targets overlap.*'a'"):
+    with pytest.raises(SettingsError, match=r"'b': targets overlap.*'a'"):
         Plan((change(), change(id="b", geometry=pixels(7, 7, 2, 2))), CRS)
 
 
@@ -268,7 +269,7 @@ def test_swapped_fields_differ_in_character(site: Site):
 
 
 def test_a_crowded_area_is_refused(site: Site):
-    with pytest.raises(SettingsError, match="No room for 100 planted changes.*'train'"):
+    with pytest.raises(SettingsError, match=r"No room for 100 planted changes.*'train'"):
         propose(site, seed=1, count=200)
 
 

@@ -1,5 +1,6 @@
 """The source `files`: images on disk, in any of three layouts."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,12 +19,15 @@ from groundshift.observations.sources.landsat import LandsatLayout
 from groundshift.observations.sources.scene import RasterScene, Resampling
 from groundshift.settings import FileSensorSettings, FilesSettings
 
+log = logging.getLogger(__name__)
+
 _LAYOUTS: Mapping[str, type[GeoTiffLayout | EOPatchLayout | LandsatLayout]] = {
     "geotiff": GeoTiffLayout,
     "eopatch": EOPatchLayout,
     "landsat": LandsatLayout,
 }
 _RADAR = ("sentinel1", "ers")
+_OFFSET_BASELINE = "0400"
 _RESAMPLING: Mapping[Kind, Resampling] = {"radar": "nearest", "optical": "bilinear"}
 
 
@@ -63,6 +67,7 @@ class FilesSource:
                     f"fetch.files.sensors.{name}: expected acquisitions before period.end, found "
                     "none. Move the period, or correct folder and pattern"
                 )
+            _warn_of_mixed_baselines(name, found)
             self._layouts[name] = layout
             self._found |= {item.acquisition: item for item in found}
             self.sensors[name] = self._describe(name, sensor, found)
@@ -138,6 +143,20 @@ class FilesSource:
                 [path.relative_to(self._root).as_posix(), path.stat().st_size, content]
                 for path, content in zip(paths, contents, strict=True)
             ]
+        )
+
+
+def _warn_of_mixed_baselines(name: str, found: list[Found]) -> None:
+    # From processing baseline 04.00 on (2022-01-25), Sentinel-2 numbers have 1000 added; older
+    # images that were processed again have it too, so that dates don't tell.
+    known = {item.acquisition.baseline for item in found if item.acquisition.baseline}
+    if min(known, default="") < _OFFSET_BASELINE <= max(known, default=""):
+        log.warning(
+            "fetch.files.sensors.%s: baselines before and after 04.00 (%s) in one sensor: unless "
+            "they were harmonised, numbers of the later ones have 1000 added and need their own "
+            "offset. Keep the two in folders and sensors of their own",
+            name,
+            ", ".join(sorted(known)),
         )
 
 

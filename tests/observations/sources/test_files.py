@@ -302,6 +302,18 @@ def test_two_images_of_one_instant_are_two_acquisitions(tmp_path, write_image):
     assert (first.baseline, first.orbit, first.platform) == ("0213", "022", "S2A")
 
 
+def test_sentinel_2_baselines_on_both_sides_of_the_offset_are_warned_of(
+    tmp_path, write_image, caplog
+):
+    sensor = BLUE | {"parts": [{"folder": "s2", "bands": ["B02"]}]}
+    write_image(tmp_path / "s2" / "S2A_MSIL2A_20200102T100000_N0213_R022.tif", NUMBERS)
+    source(tmp_path, s=sensor)
+    assert caplog.messages == []
+    write_image(tmp_path / "s2" / "S2A_MSIL2A_20200112T100000_N0500_R022.tif", NUMBERS)
+    source(tmp_path, s=sensor)
+    assert "before and after 04.00 (0213, 0500)" in caplog.text
+
+
 def test_hashes_follow_content_and_names_but_not_the_place(blue, tmp_path, write_image):
     root, sensor = blue
     shutil.copytree(root / "s2", root / "elsewhere" / "s2")

@@ -1,0 +1,188 @@
+"""An evaluation: the network and every baseline on the same pixels, at each level of truth."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import geopandas as gpd
+import numpy as np
+from numpy.typing import NDArray
+
+from groundshift.assessment.baselines import (
+    Predictor,
+    RadarTest,
+    compared_betas,
+    simple_baselines,
+)
+from groundshift.assessment.calibration import brier, expected_calibration_error, reliability
+from groundshift.assessment.event_scores import event_summary, event_table, events_by_group, joined
+from groundshift.assessment.judging import Judged, Pooled, choose_threshold, judge, region_scores
+from groundshift.assessment.protocol import Level, Panel, panels, positive
+from groundshift.assessment.results import LABEL, NETWORK, TREES, LevelResult, Rival
+from groundshift.assessment.scores import NO_THRESHOLD, Score, regression
+from groundshift.assessment.scoring import StripReader, fit_trees, score_panels, without
+from groundshift.cube.store import Cube
+from groundshift.domain.eras import era
+from groundshift.samples.store import LabelKind, Samples
+from groundshift.settings import EvaluateSettings
+
+log = logging.getLogger(__name__)
+
+PanelScores = NDArray[np.float32]
+ScorePanel = Callable[[Panel], PanelScores]
+"""The network: scores [window, y, x] of a panel."""
+FindEvents = Callable[[Panel, PanelScores, float], gpd.GeoDataFrame]
+"""Dated events of a panel's scores at a threshold."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """The panels of a split at one level, and the network's scores on them."""
+
+    panels: list[Panel]
+    network: list[PanelScores]
+
+
+class Evaluation:
+    """Judges a network on the validation and test blocks of an area.
+
+    Args:
+        cube: the images.
+        samples: windows, splits, labels.
+        settings: of the stage.
+        network: the network.
+        find: the events of its scores.
+    """
+
+    def __init__(
+        self,
+        cube: Cube,
+        samples: Samples,
+        settings: EvaluateSettings,
+        network: ScorePanel,
+        find: FindEvents,
+    ) -> None:
+        self._cube, self._samples, self._settings = cube, samples, settings
+        self._find = find
+        self._reader = StripReader(cube)
+        main = main_kind(samples)
+        self._validation = self._scored("validation", main, network)
+        self._test = self._scored("test", main, network)
+        self.threshold = self._own_threshold()
+
+    def results(self) -> list[LevelResult]:
+        """What is found at every level, the one that counts first."""
+        main = main_kind(self._samples)
+        found = [self._level(main, self._test, with_baselines=self._settings.baselines)]
+        if main == "truth" and "synthetic" in self._samples.label_kinds:
+            labelled = self._panels("test", "synthetic")
+            beside = Split(labelled, self._test.network)
+            found.append(self._level("synthetic", beside, with_baselines=False))
+        return found
+
+    def _panels(self, split: str, which: LabelKind) -> list[Panel]:
+        stride = self._settings.stride
+        return panels(self._samples, self._cube, split, which, stride=stride)  # type: ignore[arg-type]
+
+    def _scored(self, split: str, which: LabelKind, network: ScorePanel) -> Split:
+        labelled = self._panels(split, which)
+        log.info("the network scores %d %s blocks", len(labelled), split)
+        return Split(labelled, [network(panel) for panel in labelled])
+
+    def _own_threshold(self) -> Score:
+        if self._settings.threshold is not None:
+            return Score(self._settings.threshold)
+        return choose_threshold(self._validation.panels, self._validation.network)
+
+    def _level(self, which: LabelKind, test: Split, *, with_baselines: bool) -> LevelResult:
+        network = self._judge(NETWORK, test.panels, test.network, self.threshold)
+        result = LevelResult(level_of(self._samples, which), test.panels, network)
+        pooled = Pooled.of(test.panels, test.network)
+        labels, scores = positive(pooled.all_labels), pooled.all_scores
+        curve = reliability(labels, scores)
+        extra = {
+            **regression(pooled.all_labels, scores),
+            **region_scores(test.panels, test.network, self.threshold, self._settings.boundary),
+            "brier": brier(labels, scores),
+            "calibration_error": expected_calibration_error(curve),
+        }
+        result = replace(result, extra=extra, curve=curve)
+        if which == "truth":
+            result = self._with_events(result, test)
+        return self._with_baselines(result, test, which) if with_baselines else result
+
+    def _with_events(self, result: LevelResult, test: Split) -> LevelResult:
+        """The result with scores of events; there are none where truth is no polygons."""
+        truth, threshold = self._samples.truth, self.threshold.value
+        if truth is None:
+            return result
+        if threshold is None:
+            reason = Score(None, NO_THRESHOLD)
+            names = ("event_precision", "event_recall", "event_f1")
+            return replace(result, extra=result.extra | dict.fromkeys(names, reason))
+        table = joined(
+            event_table(panel, scores, truth, self._find(panel, scores, threshold))
+            for panel, scores in zip(test.panels, test.network, strict=True)
+        )
+        extra = result.extra | event_summary(table)
+        return replace(result, extra=extra, events=table, groups=events_by_group(table))
+
+    def _with_baselines(self, result: LevelResult, test: Split, which: LabelKind) -> LevelResult:
+        rivals: dict[str, Rival] = {}
+        absent: dict[str, str] = {}
+        for name, predictor in self._predictors().items():
+            if isinstance(predictor, str):
+                absent[name] = predictor
+                continue
+            log.info("scoring the baseline %s", name)
+            validation = score_panels(predictor, self._validation.panels, self._reader)
+            threshold = choose_threshold(self._validation.panels, validation)
+            scores = score_panels(predictor, test.panels, self._reader)
+            judged = self._judge(name, test.panels, scores, threshold)
+            rivals[name] = Rival(judged, result.network)
+        if which == "truth":
+            if "synthetic" in self._samples.label_kinds:
+                rivals[LABEL] = self._label_formula(test)
+            else:
+                absent[LABEL] = "this cube allows no synthetic labels; the label card says why"
+        return replace(result, rivals=rivals, absent=absent)
+
+    def _predictors(self) -> dict[str, Predictor | str]:
+        cells = list(self._cube.cells.values())
+        windows = self._samples.windows
+        labels, published = self._samples.settings["synthetic"], era(self._samples.settings["era"])
+        test = RadarTest(labels["looks"] or published.looks, published.significance)
+        betas = compared_betas(cells, windows[windows["complete"]])
+        found = simple_baselines(cells[0], betas, labels["shift"], test)
+        target = self._samples.target
+        training = panels(self._samples, self._cube, "training", target)
+        log.info("fitting boosted trees to %d training blocks", len(training))
+        return found | {TREES: fit_trees(training, self._reader, self._settings.seed)}
+
+    def _label_formula(self, test: Split) -> Rival:
+        """The synthetic label as a predictor, on the pixels and windows that have one."""
+        validation = [panel.labels for panel in self._panels("validation", "synthetic")]
+        threshold = choose_threshold(without(self._validation.panels, validation), validation)
+        scores = [panel.labels for panel in self._panels("test", "synthetic")]
+        same = without(test.panels, scores)
+        judged = self._judge(LABEL, same, scores, threshold)
+        return Rival(judged, self._judge(NETWORK, same, test.network, self.threshold))
+
+    def _judge(
+        self, name: str, on: Sequence[Panel], scores: Sequence[PanelScores], threshold: Score
+    ) -> Judged:
+        draws, seed = self._settings.bootstrap, self._settings.seed
+        return judge(name, on, scores, threshold, draws=draws, seed=seed)
+
+
+def main_kind(samples: Samples) -> LabelKind:
+    """The labels that count: truth where it is known."""
+    return "truth" if "truth" in samples.label_kinds else "synthetic"
+
+
+def level_of(samples: Samples, which: LabelKind) -> Level:
+    """What scores against a kind of labels are worth."""
+    if which == "synthetic":
+        return "synthetic_agreement"
+    # A truth of the user's own is an input of its own; a planted one came with the observations.
+    return "reference" if "truth" in samples.manifest.inputs else "controlled_truth"

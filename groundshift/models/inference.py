@@ -1,0 +1,309 @@
+"""Scores of windows over whole cells, block by block, the same whatever the blocks.
+
+A block is scored with a halo as wide as the model's influence radius, so that what lies outside
+changes nothing. At the edge of the cell's grid the halo ends where the image ends: the network's
+own zero padding belongs there. All blocks of a cell have one shape, for which the network is
+compiled once. Memory is bounded by the number of windows that are scored together.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from groundshift.cube.store import CellCube, Frames
+from groundshift.errors import SettingsError
+from groundshift.models.inputs import KINDS
+from groundshift.models.stepping import CHUNK, Images
+from groundshift.models.store import Detector
+
+MEMORY = 2 << 30
+"""Bytes that scoring may take, roughly."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a cell that is scored at once.
+
+    Attributes:
+        rows, columns: of the cell's grid that are read, halo included.
+        core: of those, the rows and columns that are kept.
+        target: where these lie in the cell's core.
+    """
+
+    rows: slice
+    columns: slice
+    core: tuple[slice, slice]
+    target: tuple[slice, slice]
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels that are read."""
+        height: int = self.rows.stop - self.rows.start
+        width: int = self.columns.stop - self.columns.start
+        return height * width
+
+
+def map_cell(
+    detector: Detector,
+    cell: CellCube,
+    windows: pd.DataFrame,
+    *,
+    block: int = 256,
+    halo: int | None = None,
+    memory: int = MEMORY,
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Score windows of a cell: the mean of the ensemble.
+
+    Args:
+        detector: the model.
+        cell: the cell.
+        windows: columns id, first, stop (half-open range of steps).
+        block: edge of a block without its halo, in pixels.
+        halo: pixels of context around a block; None is the model's influence radius.
+        memory: bytes that scoring may take, roughly; it does not change the scores.
+
+    Yields:
+        Window id and scores [y, x] of the cell's core, in the order of `windows`.
+
+    Raises:
+        ContractError: the cell's numbers are not what the model takes.
+        SettingsError: the cell's own halo is narrower than the model needs.
+    """
+    for window, scores in map_members(
+        detector, cell, windows, block=block, halo=halo, memory=memory
+    ):
+        yield window, scores.mean(axis=0)
+
+
+def map_members(
+    detector: Detector,
+    cell: CellCube,
+    windows: pd.DataFrame,
+    *,
+    block: int = 256,
+    halo: int | None = None,
+    memory: int = MEMORY,
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """As `map_cell`, with the scores of every member, [member, y, x]: their spread is a warning."""
+    detector.require(cell.signature, owner=f"the model for cell {cell.cell.id}")
+    halo = detector.radius if halo is None else halo
+    _require_context(cell, halo)
+    blocks = list(blocks_of(cell, block, halo))
+    ids = windows["id"].to_numpy(np.int64)
+    ranges = windows[["first", "stop"]].to_numpy(np.int64)
+    for group in _groups(detector, ranges, blocks[0].pixels, cell.cell.core.shape, memory):
+        chosen = ranges[group]
+        scores = np.empty((len(detector.members), len(chosen), *cell.cell.core.shape), np.float32)
+        for part in blocks:
+            found = _score_block(detector, cell, part, chosen, memory)
+            scores[:, :, *part.target] = found[:, :, *part.core]
+        for number, window in enumerate(ids[group]):
+            yield int(window), scores[:, number]
+
+
+def score_place(
+    detector: Detector,
+    cell: CellCube,
+    windows: pd.DataFrame,
+    rows: slice,
+    columns: slice,
+    *,
+    memory: int = MEMORY,
+) -> NDArray[np.float32]:
+    """Score windows at one place of a cell, as `map_cell` does there: the mean of the ensemble.
+
+    Args:
+        detector: the model.
+        cell: the cell.
+        windows: columns first, stop (half-open range of steps).
+        rows: of the cell's grid.
+        columns: likewise.
+        memory: bytes that scoring may take, roughly; it does not change the scores.
+
+    Returns:
+        Scores [window, y, x].
+
+    Raises:
+        ContractError: the cell's numbers are not what the model takes.
+        SettingsError: the cell's own halo is narrower than the model needs.
+    """
+    detector.require(cell.signature, owner=f"the model for cell {cell.cell.id}")
+    _require_context(cell, detector.radius)
+    size = (rows.stop - rows.start, columns.stop - columns.start)
+    (read_rows, kept_rows), (read_columns, kept_columns) = (
+        _around(place, total, detector.radius)
+        for place, total in zip((rows, columns), cell.shape, strict=True)
+    )
+    target = (slice(0, size[0]), slice(0, size[1]))
+    part = Block(read_rows, read_columns, (kept_rows, kept_columns), target)
+    ranges = windows[["first", "stop"]].to_numpy(np.int64)
+    scores = np.empty((len(ranges), *size), np.float32)
+    for group in _groups(detector, ranges, part.pixels, size, memory):
+        found = _score_block(detector, cell, part, ranges[group], memory)
+        scores[group] = found[:, :, *part.core].mean(axis=0)
+    return scores
+
+
+def _around(place: slice, total: int, halo: int) -> tuple[slice, slice]:
+    """What is read along one axis for a place, and where in it the place lies.
+
+    At the image's edge the span that is read moves inwards, so that places of one size share a
+    shape and the network is compiled for them once.
+    """
+    length = min(place.stop - place.start + 2 * halo, total)
+    start = min(max(place.start - halo, 0), total - length)
+    return slice(start, start + length), slice(place.start - start, place.stop - start)
+
+
+def blocks_of(cell: CellCube, block: int, halo: int) -> Iterator[Block]:
+    """The blocks that cover a cell's core, all read with the same number of rows and columns."""
+    rows, columns = (
+        _spans(size, total, cell.cell.halo, block, halo)
+        for size, total in zip(cell.cell.core.shape, cell.shape, strict=True)
+    )
+    for row_read, row_core, row_target in rows:
+        for column_read, column_core, column_target in columns:
+            yield Block(row_read, column_read, (row_core, column_core), (row_target, column_target))
+
+
+def _spans(
+    size: int, total: int, margin: int, block: int, halo: int
+) -> list[tuple[slice, slice, slice]]:
+    """Along one axis: what is read of the grid, what of it is kept, where that lies in the core.
+
+    At the image's edge the span that is read moves inwards instead of becoming shorter.
+    """
+    length = min(block + 2 * halo, total)
+    spans = []
+    for begin in range(0, size, block):
+        end = min(begin + block, size)
+        start = min(max(begin + margin - halo, 0), total - length)
+        kept = slice(begin + margin - start, end + margin - start)
+        spans.append((slice(start, start + length), kept, slice(begin, end)))
+    return spans
+
+
+def _require_context(cell: CellCube, halo: int) -> None:
+    if cell.cell.own_size or cell.cell.halo >= halo:
+        return
+    raise SettingsError(
+        f"area.halo: cell {cell.cell.id} has {cell.cell.halo} pixels of context, but the model is "
+        f"influenced from {halo} pixels away. Set area.halo={halo} and rerun from fetch"
+    )
+
+
+def _groups(
+    detector: Detector,
+    ranges: NDArray[np.int64],
+    pixels: int,
+    core: tuple[int, int],
+    memory: int,
+) -> Iterator[slice]:
+    """Windows that follow one another, as many at a time as memory holds."""
+    begin = 0
+    while begin < len(ranges):
+        end = begin + 1
+        while (
+            end < len(ranges) and _bytes(detector, ranges[begin : end + 1], pixels, core) <= memory
+        ):
+            end += 1
+        yield slice(begin, end)
+        begin = end
+
+
+def _bytes(
+    detector: Detector, ranges: NDArray[np.int64], pixels: int, core: tuple[int, int]
+) -> int:
+    """What scoring these windows together takes: frames, memories, maps."""
+    steps = int(ranges[:, 1].max() - ranges[:, 0].min())
+    frames = 2 * steps * detector.spec.channels
+    memories = 2 * detector.spec.filters * (len(ranges) + CHUNK)
+    maps = (len(detector.members) + 1) * len(ranges) * core[0] * core[1]
+    return 4 * (pixels * (frames + memories) + maps)
+
+
+def _score_block(
+    detector: Detector, cell: CellCube, block: Block, ranges: NDArray[np.int64], memory: int
+) -> NDArray[np.float32]:
+    """Every member's scores of some windows in one block, halo included: [member, window, y, x]."""
+    first, stop = int(ranges[:, 0].min()), int(ranges[:, 1].max())
+    if detector.inputs.scope == "window":
+        return _score_apart(detector, cell, block, ranges, memory)
+    images = _images(detector, cell, block, first, stop)
+    return np.stack([stepper.score(images, ranges - first) for stepper in detector.steppers])
+
+
+def _images(
+    detector: Detector, cell: CellCube, block: Block, first: int, stop: int
+) -> list[Images]:
+    """What each branch sees of a block, frames that several steps show only once."""
+    inputs = detector.inputs
+    images = []
+    for kind in KINDS:
+        roles = inputs.roles_of(kind)
+        if not roles:
+            continue
+        place = (first, stop, block.rows, block.columns)
+        if inputs.scope == "frame":
+            parts = {role: cell.frames(cell.roles[role], *place) for role in roles}
+        else:
+            every = np.arange(stop - first)
+            parts = {role: (cell.read(cell.roles[role], *place), every) for role in roles}
+        shown = np.stack([frame_of_step for _, frame_of_step in parts.values()])
+        unique, image_of_step = np.unique(shown, axis=1, return_inverse=True)
+        streams = {
+            role: _stream(frames, unique[number])
+            for number, (role, (frames, _)) in enumerate(parts.items())
+        }
+        steps = np.ones((1, unique.shape[1]), bool)
+        images.append(Images(inputs.branch(kind, streams, steps)[0], image_of_step.ravel()))
+    return images
+
+
+def _stream(
+    frames: Frames, chosen: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
+    return frames.values[chosen][np.newaxis], frames.age_days[chosen][np.newaxis]
+
+
+def _score_apart(
+    detector: Detector, cell: CellCube, block: Block, ranges: NDArray[np.int64], memory: int
+) -> NDArray[np.float32]:
+    """As `_score_block`, where a window's channels depend on the whole window."""
+    first, stop = int(ranges[:, 0].min()), int(ranges[:, 1].max())
+    view = {
+        role: cell.read(cell.roles[role], first, stop, block.rows, block.columns)
+        for role in detector.inputs.roles
+    }
+    longest = int((ranges[:, 1] - ranges[:, 0]).max())
+    size = 4 * block.pixels * (3 * longest * detector.spec.channels + 12 * detector.spec.filters)
+    together = max(1, min(len(ranges), memory // size, 4 * CHUNK))
+    scores = []
+    for begin in range(0, len(ranges), together):
+        part = ranges[begin : begin + together] - first
+        values = [_window_values(detector, view, window, longest) for window in part]
+        lengths = part[:, 1] - part[:, 0]
+        stacked = np.stack(_filled(values, together))
+        lengths = np.pad(lengths, (0, together - len(part)), mode="edge")
+        scores.append(
+            [stepper.score_apart(stacked, lengths)[: len(part)] for stepper in detector.steppers]
+        )
+    return np.concatenate(scores, axis=1)
+
+
+def _window_values(
+    detector: Detector, view: dict[str, Frames], window: NDArray[np.int64], longest: int
+) -> NDArray[np.float32]:
+    """All channels of one window, [t, y, x, channel], padded to `longest` steps."""
+    chosen = np.arange(window[0], window[1])
+    streams = {role: _stream(frames, chosen) for role, frames in view.items()}
+    values = detector.inputs.values(streams, np.ones((1, len(chosen)), bool))[0]
+    return np.pad(values, ((0, longest - len(values)), (0, 0), (0, 0), (0, 0)))
+
+
+def _filled(values: Sequence[NDArray[np.float32]], count: int) -> list[NDArray[np.float32]]:
+    """Windows and repetitions of the last: one number of windows is compiled for once."""
+    return [*values, *[values[-1]] * (count - len(values))]

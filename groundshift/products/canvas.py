@@ -1,0 +1,264 @@
+"""A picture grid over all cells of an area, coarse enough for a page, and images on it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from shapely.geometry.base import BaseGeometry
+
+from groundshift.domain.bands import role_index
+from groundshift.domain.cells import Cell
+from groundshift.domain.signature import Sensor
+from groundshift.domain.time import isoformat
+from groundshift.errors import SettingsError
+
+if TYPE_CHECKING:
+    from groundshift.cube.store import CellCube
+
+_COMPOSITE = 5
+"""Images in a composite: enough for the median to drop a cloud that the mask missed."""
+_STRIP_VALUES = 1 << 22
+"""Most numbers of an image held at once for a composite (16 MiB)."""
+_SAMPLE = 64
+
+Steps = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A picture grid: every `factor`-th pixel of all cells' cores in one rectangle."""
+
+    grid: GeoBox
+    """The full pixels of the rectangle around all cores."""
+    factor: int
+
+    @classmethod
+    def over(cls, cells: Iterable[Cell], longest: int) -> "Canvas":
+        """The canvas over some cells whose longer edge has at most `longest` pixels."""
+        cores = [cell.core for cell in cells]
+        boxes = [core.boundingbox for core in cores]
+        left, bottom = min(b.left for b in boxes), min(b.bottom for b in boxes)
+        right, top = max(b.right for b in boxes), max(b.top for b in boxes)
+        grid = GeoBox.from_bbox(
+            (left, bottom, right, top),
+            crs=cores[0].crs,
+            resolution=abs(cores[0].resolution.x),
+            tight=True,
+        )
+        return cls(grid, max(1, -(-max(grid.shape) // longest)))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Picture size, (rows, columns)."""
+        rows, columns = self.grid.shape
+        return -(-rows // self.factor), -(-columns // self.factor)
+
+    @property
+    def pixel(self) -> float:
+        """Edge of a picture pixel in metres."""
+        return float(abs(self.grid.resolution.x)) * self.factor
+
+    def blank(self, *bands: int, dtype: Any = np.float32, fill: float = np.nan) -> NDArray[Any]:
+        """An empty image, [y, x] and band if given."""
+        return np.full((*self.shape, *bands), fill, dtype)
+
+    def paste(self, image: NDArray[Any], cell: Cell, values: NDArray[Any]) -> None:
+        """Put a cell's values, [y, x] (and band) at full or picture resolution, into an image."""
+        rows, columns = cell.core.shape
+        if values.shape[:2] == (rows, columns):
+            values = values[:: self.factor, :: self.factor]
+        y, x = self._corner(cell)
+        height, width = (
+            min(values.shape[0], image.shape[0] - y),
+            min(values.shape[1], image.shape[1] - x),
+        )
+        image[y : y + height, x : x + width] = values[:height, :width]
+
+    def to_picture(self, geometry: BaseGeometry) -> BaseGeometry:
+        """A geometry of the cells' reference system in picture pixels, x to the right, y down."""
+        inverse = ~self.grid.transform
+
+        def place(points: NDArray[np.float64]) -> NDArray[np.float64]:
+            x, y = inverse * (points[:, 0], points[:, 1])
+            return np.column_stack([x, y]) / self.factor
+
+        return shapely.transform(geometry, place)
+
+    def _corner(self, cell: Cell) -> tuple[int, int]:
+        transform = cell.core.transform
+        x, y = ~self.grid.transform * (transform.c, transform.f)
+        return round(y) // self.factor, round(x) // self.factor
+
+
+def coarsen(
+    score: NDArray[np.float32], day: NDArray[np.int32], factor: int
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Greatest score, and its day, of every `factor` x `factor` pixels.
+
+    So that a change of a few pixels stays visible on a picture of a large area.
+
+    Args:
+        score: [y, x], NaN where there is none.
+        day: [y, x].
+        factor: pixels per picture pixel.
+    """
+    if factor == 1:
+        return score, day
+    scores = _blocks(score, factor, np.nan)
+    best = np.argmax(np.nan_to_num(scores, nan=-1.0), axis=-1)[..., None]
+    greatest: NDArray[np.float32] = np.take_along_axis(scores, best, axis=-1)[..., 0]
+    its_day: NDArray[np.int32] = np.take_along_axis(_blocks(day, factor, 0), best, axis=-1)[..., 0]
+    return greatest, its_day
+
+
+def _blocks(values: NDArray[Any], factor: int, fill: float) -> NDArray[Any]:
+    """Pixels by the picture pixel they fall into, [y, x, pixel of the block]."""
+    rows, columns = (-(-size // factor) for size in values.shape)
+    pad = [(0, -size % factor) for size in values.shape]
+    padded = np.pad(values, pad, constant_values=fill)
+    blocks = padded.reshape(rows, factor, columns, factor).swapaxes(1, 2)
+    return blocks.reshape(rows, columns, factor * factor)
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """An image of the ground: red, green and blue, or grey three times, 0...1."""
+
+    image: NDArray[np.float32]
+    """[y, x, 3], NaN where nothing was seen."""
+    caption: str
+
+
+def backdrops(cubes: Mapping[str, "CellCube"], canvas: Canvas) -> tuple[Backdrop, Backdrop] | None:
+    """Images of the area early and late in the period, stretched alike.
+
+    Each is the median of the clearest images of the first or last third of the optical sensor's
+    looks; of the radar's, in dB, where there is no optical one.
+
+    Returns:
+        Before and after; None where a cube has no sensor to show.
+    """
+    early, late = canvas.blank(3), canvas.blank(3)
+    dates: list[tuple[int, int, int, int]] = []
+    sensor = None
+    for cell_cube in cubes.values():
+        role = next((r for r in ("optical", "radar_a", "radar_b") if r in cell_cube.roles), None)
+        if role is None:
+            return None
+        sensor = cell_cube.sensors[cell_cube.roles[role]]
+        first, second = _looks(cell_cube, sensor)
+        for image, steps in ((early, first), (late, second)):
+            canvas.paste(image, cell_cube.cell, _composite(cell_cube, sensor, steps, canvas.factor))
+        times = cell_cube.times
+        dates.append(
+            (times[first].min(), times[first].max(), times[second].min(), times[second].max())
+        )
+    if sensor is None:
+        return None
+    spans = np.array(dates)
+    kind = "natural colour" if len(_shown_bands(sensor)) == 3 else f"{sensor.bands[0]}"
+    captions = [
+        f"{sensor.name} {kind}, median of the clearest looks {_day(spans[:, a].min())} to "
+        f"{_day(spans[:, a + 1].max())}"
+        for a in (0, 2)
+    ]
+    before, after = _stretch(early, late)
+    return Backdrop(before, captions[0]), Backdrop(after, captions[1])
+
+
+def _shown_bands(sensor: Sensor) -> tuple[int, ...]:
+    """Indices of red, green and blue; of the first band where the sensor lacks one of them."""
+    if sensor.kind == "optical":
+        try:
+            red, green, blue = (
+                role_index(sensor.mission, sensor.bands, role) for role in ("red", "green", "blue")
+            )
+            return red, green, blue
+        except SettingsError:
+            return (0,)
+    return (0,)
+
+
+def _looks(cell_cube: "CellCube", sensor: Sensor) -> tuple[Steps, Steps]:
+    """Steps of the clearest looks in the first and the last third of a sensor's looks."""
+    rows, columns = (_middle(size) for size in cell_cube.shape)
+    count = len(cell_cube.times)
+    frames, frame_of_step = cell_cube.frames(sensor.name, 0, count, rows, columns, (0,))
+    steps = np.flatnonzero(np.diff(frame_of_step, prepend=-1))
+    share = frames.fresh.mean(axis=(1, 2))
+    if (share > 0).any():
+        steps, share = steps[share > 0], share[share > 0]
+    third = -(-len(steps) // 3)
+
+    def clearest(part: slice) -> Steps:
+        best = np.argsort(-share[part], kind="stable")[:_COMPOSITE]
+        return np.sort(steps[part][best])
+
+    return clearest(slice(third)), clearest(slice(len(steps) - third, None))
+
+
+def _middle(size: int) -> slice:
+    """The middle of a cell, by which the clarity of a look is judged."""
+    edge = min(size, _SAMPLE)
+    return slice((size - edge) // 2, (size + edge) // 2)
+
+
+def _composite(
+    cell_cube: "CellCube", sensor: Sensor, steps: Steps, factor: int
+) -> NDArray[np.float32]:
+    """Median of the fresh pixels at some steps, [y, x, 3] at picture resolution.
+
+    A pixel that none of them saw takes what the last of them carried forward.
+    """
+    bands = _shown_bands(sensor)
+    inner_rows, inner_columns = cell_cube.cell.inner
+    height, width = cell_cube.cell.core.shape
+    rows = max(1, _STRIP_VALUES // (width * len(bands)) // factor) * factor
+    strips = []
+    for top in range(0, height, rows):
+        y = slice(inner_rows.start + top, inner_rows.start + min(top + rows, height))
+        looks = []
+        carried = np.zeros(0, np.float32)
+        for step in steps:
+            frames = cell_cube.read(sensor.name, step, step + 1, y, inner_columns, bands)
+            values = frames.values[0, ::factor, ::factor]
+            fresh, age = (a[0, ::factor, ::factor, None] for a in (frames.fresh, frames.age_days))
+            looks.append(np.where(fresh, values, np.nan))
+            carried = np.where(age >= 0, values, np.nan)
+        middle = _median(np.stack(looks))
+        strips.append(np.where(np.isfinite(middle), middle, carried))
+    image = np.concatenate(strips)
+    if sensor.kind == "radar":
+        image = 10 * np.log10(np.maximum(image, 1e-6))
+    return np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.float32)
+
+
+def _median(looks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Median over the first axis of what is not NaN."""
+    ordered = np.sort(looks, axis=0)  # NaN last
+    count = np.isfinite(looks).sum(axis=0, keepdims=True)
+    low = np.take_along_axis(ordered, np.maximum(count - 1, 0) // 2, axis=0)
+    high = np.take_along_axis(ordered, count // 2 * (count > 0), axis=0)
+    middle: NDArray[np.float32] = np.where(count % 2 == 1, low, (low + high) / 2)[0]
+    return middle
+
+
+def _stretch(*images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """To 0...1 between the 2nd and 98th percentile over all images and bands.
+
+    One stretch for all bands keeps grey things grey.
+    """
+    together = np.concatenate([image.ravel() for image in images])
+    if not np.isfinite(together).any():
+        return list(images)
+    low, high = np.nanpercentile(together, (2, 98))
+    span = max(high - low, 1e-6)
+    return [np.clip((image - low) / span, 0, 1).astype(np.float32) for image in images]
+
+
+def _day(seconds: int) -> str:
+    return isoformat(seconds)[:10]

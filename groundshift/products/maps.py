@@ -1,0 +1,193 @@
+"""Maps of scores as Cloud Optimized GeoTIFFs, written window by window.
+
+Layout inside the artifact:
+
+    scores/<cell>/<start>_<end>.tif         score of one window, start and end in UTC
+    aggregates/<cell>/maximum.tif           greatest score over all windows
+    aggregates/<cell>/date_of_maximum.tif   middle of the window it comes from, days since 1970
+
+Every map covers the core of its cell on the cube's grid. The same scores give the same bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.shutil import copy as copy_raster
+
+from groundshift.artifacts import ValueHash
+from groundshift.domain.cells import Cell
+from groundshift.domain.time import DAY, isoformat, stamp
+from groundshift.errors import ContractError
+
+CONTRACT = "maps"
+SCORES, AGGREGATES = "scores", "aggregates"
+MAXIMUM, DATE_OF_MAXIMUM = "maximum", "date_of_maximum"
+
+NO_DATE = -1
+"""Nodata of `date_of_maximum`, where no window has a score."""
+
+_TILE = 256
+
+
+@dataclass(frozen=True, order=True)
+class MapWindow:
+    """A window of time that gets a map: [start, end) in seconds since 1970."""
+
+    start: int
+    end: int
+
+    @property
+    def name(self) -> str:
+        """File name stem: start and end in UTC."""
+        return f"{stamp(self.start)}_{stamp(self.end)}"
+
+    @property
+    def middle(self) -> int:
+        """Middle in seconds since 1970."""
+        return (self.start + self.end) // 2
+
+
+class CellMaps:
+    """Writes one cell's maps as their scores come, holding one window at a time."""
+
+    def __init__(
+        self, folder: Path, cell: Cell, *, tags: Mapping[str, str], values: ValueHash
+    ) -> None:
+        """Start with no window.
+
+        Args:
+            folder: the artifact.
+            cell: the cell; maps cover its core.
+            tags: GeoTIFF tags that all maps share (model, attribution).
+            values: fed with every map's scores.
+        """
+        self.cell = cell
+        self.windows: list[MapWindow] = []
+        self._folder, self._tags, self._values = folder, dict(tags), values
+        self._maximum = np.full(cell.core.shape, np.nan, np.float32)
+        self._day = np.full(cell.core.shape, NO_DATE, np.int32)
+
+    def add(self, window: MapWindow, score: NDArray[np.float32]) -> Path:
+        """Write one window's map.
+
+        Args:
+            window: later than those before.
+            score: [y, x] float32 on the cell's core, 0...1, NaN where there is none.
+
+        Returns:
+            The file.
+
+        Raises:
+            ContractError: the map is not on the core, or windows come out of order.
+        """
+        if score.shape != tuple(self.cell.core.shape):
+            raise ContractError(
+                f"cell {self.cell.id}, window {window.name}: expected scores on the core "
+                f"{tuple(self.cell.core.shape)}, found {score.shape}"
+            )
+        if self.windows and window <= self.windows[-1]:
+            raise ContractError(
+                f"cell {self.cell.id}: expected windows in order, found {window.name} after "
+                f"{self.windows[-1].name}. Rerun python -m components.window"
+            )
+        self.windows.append(window)
+        self._values.add_scores(f"{SCORES}/{self.cell.id}/{window.name}", score)
+        greater = score > np.nan_to_num(self._maximum, nan=-np.inf)
+        self._maximum = np.where(greater, score, self._maximum)
+        self._day = np.where(greater, np.int32(window.middle // DAY), self._day)
+        path = score_path(self._folder, self.cell, window)
+        tags = {"WINDOW_START": isoformat(window.start), "WINDOW_END": isoformat(window.end)}
+        write_cog(path, score, self.cell.core, name="score", nodata=np.nan, tags=tags | self._tags)
+        return path
+
+    def finish(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Write the aggregates.
+
+        Returns:
+            maximum: [y, x] float32, NaN where no window has a score.
+            day: [y, x] int32 days since 1970, `NO_DATE` likewise.
+        """
+        self._values.add_scores(f"{MAXIMUM}/{self.cell.id}", self._maximum)
+        self._values.add(f"{DATE_OF_MAXIMUM}/{self.cell.id}", self._day)
+        core, folder, tags = self.cell.core, self._folder, dict(self._tags)
+        if self.windows:
+            tags["WINDOW_START"] = isoformat(self.windows[0].start)
+            tags["WINDOW_END"] = isoformat(max(window.end for window in self.windows))
+        path = aggregate_path(folder, self.cell, MAXIMUM)
+        write_cog(path, self._maximum, core, name="score", nodata=np.nan, tags=tags)
+        path = aggregate_path(folder, self.cell, DATE_OF_MAXIMUM)
+        unit = "days since 1970-01-01"
+        write_cog(path, self._day, core, name=unit, nodata=NO_DATE, tags=tags)
+        return self._maximum, self._day
+
+
+def score_path(folder: Path, cell: Cell, window: MapWindow) -> Path:
+    """Where a window's map lies."""
+    return folder / SCORES / cell.id / f"{window.name}.tif"
+
+
+def aggregate_path(folder: Path, cell: Cell, name: str) -> Path:
+    """Where an aggregate (`MAXIMUM`, `DATE_OF_MAXIMUM`) of a cell lies."""
+    return folder / AGGREGATES / cell.id / f"{name}.tif"
+
+
+def write_cog(
+    path: Path,
+    values: NDArray[Any],
+    grid: GeoBox,
+    *,
+    name: str,
+    nodata: float,
+    tags: Mapping[str, str],
+) -> None:
+    """Write an array as a Cloud Optimized GeoTIFF: tiled, compressed, with overviews.
+
+    Args:
+        path: the file.
+        values: [y, x] on `grid`; floats get averaged overviews, integers the nearest pixel's.
+        grid: where the pixels lie.
+        name: what the numbers are; the band's description and unit.
+        nodata: number that stands for no value.
+        tags: GeoTIFF tags.
+    """
+    rows, columns = values.shape
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rasterio.open(
+        "",
+        "w",
+        driver="MEM",
+        height=rows,
+        width=columns,
+        count=1,
+        dtype=values.dtype,
+        crs=grid.crs.to_wkt() if grid.crs is not None else None,
+        transform=grid.transform,
+        nodata=nodata,
+    ) as raster:
+        raster.write(values, 1)
+        raster.set_band_description(1, name)
+        raster.units = (name,)
+        raster.update_tags(**tags, UNITS=name)
+        copy_raster(
+            raster,
+            path,
+            driver="COG",
+            blocksize=_TILE,
+            compress="DEFLATE",
+            predictor="YES",
+            overview_resampling="AVERAGE" if values.dtype.kind == "f" else "NEAREST",
+        )
+
+
+def read_map(path: Path, factor: int = 1) -> NDArray[Any]:
+    """Read a map, [y, x]; every `factor`-th pixel from its overviews where it is above 1."""
+    with rasterio.open(path) as raster:
+        shape = (-(-raster.height // factor), -(-raster.width // factor))
+        values: NDArray[Any] = raster.read(1, out_shape=shape)
+    return values

@@ -1,0 +1,169 @@
+"""How good the model is, told by level of evidence, from an evaluation artifact."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from groundshift.artifacts import Manifest, read_manifest
+from groundshift.artifacts.manifest import check_files
+from groundshift.assessment.protocol import LEVEL_MEANING, Level
+from groundshift.assessment.results import NETWORK
+from groundshift.errors import ContractError
+from groundshift.products import pictures
+from groundshift.products.report.page import Column, Fact, Plot, Quality, Row, Table
+
+CONTRACT = "evaluation"
+METRICS = "metrics.json"
+
+_LEVELS: dict[Level, tuple[str, str, str]] = {
+    "controlled_truth": ("controlled", "controlled truth", "Against changes planted by us"),
+    "reference": ("reference", "independent reference", "Against an independent reference"),
+    "synthetic_agreement": ("synthetic", "synthetic labels", "Agreement with synthetic labels"),
+}
+_SCORES = {
+    "pr_auc": "PR-AUC",
+    "roc_auc": "ROC-AUC",
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
+}
+_EVENTS = {
+    "strength": "strength",
+    "speed": "speed",
+    "events": "known",
+    "found": "found",
+    "date_error_median": "median date error, days",
+}
+_PLOTS = {
+    "pr_curve.png": "Precision and recall on the test blocks",
+    "reliability.png": "Reliability of the scores",
+    "dates.png": "Dates found against true dates",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An evaluation artifact, opened for telling.
+
+    Attributes:
+        folder: the artifact.
+        manifest: its manifest.
+        document: `metrics.json`.
+    """
+
+    folder: Path
+    manifest: Manifest
+    document: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path) -> "Evidence":
+        """Open an artifact and check that it is whole.
+
+        Raises:
+            ContractError: not a whole evaluation.
+        """
+        manifest = read_manifest(folder, CONTRACT)
+        check_files(folder, manifest)
+        try:
+            document = json.loads((folder / METRICS).read_text())
+            levels, headline = document["levels"], document["headline"]
+        except (OSError, ValueError, KeyError) as error:
+            raise ContractError(
+                f"{folder / METRICS}: expected a headline and levels, found {error!r}. "
+                "Rerun: python -m components.evaluate"
+            ) from error
+        return cls(folder, manifest, {"levels": levels, "headline": headline})
+
+    @property
+    def threshold(self) -> float | None:
+        """Score from which a pixel counts as changed; None where none could be chosen."""
+        value: float | None = self.document["headline"]["threshold"]
+        return value
+
+    def headline(self) -> Fact | None:
+        """The score to look at first, if it is defined."""
+        headline = self.document["headline"]
+        if headline["pr_auc"] is None:
+            return None
+        word = _LEVELS[headline["level"]][1]
+        note = f"on test blocks, by {word}; chance is {headline['prevalence']:.3f}"
+        return Fact("PR-AUC", f"{headline['pr_auc']:.2f}", note)
+
+    def quality(self) -> Quality:
+        """Tables and pictures of the page."""
+        levels: Mapping[Level, Mapping[str, Any]] = self.document["levels"]
+        tables = [table for level in LEVEL_MEANING if level in levels
+                  for table in _level_tables(level, levels[level])]
+        plots = [
+            Plot(pictures.data_uri(path.read_bytes()), title)
+            for name, title in _PLOTS.items()
+            for path in sorted(self.folder.rglob(name))
+        ]
+        lead = (
+            "All numbers are pooled over pixels and windows of test blocks, whose pixels neither "
+            "training nor the choice of the threshold saw. Intervals are drawn over blocks. The "
+            "levels of evidence are not comparable with one another."
+        )
+        return Quality(lead, tables, plots)
+
+
+def _level_tables(level: Level, found: Mapping[str, Any]) -> list[Table]:
+    mark, label, title = _LEVELS[level]
+    detectors = {NETWORK: found[NETWORK], **found.get("baselines", {})}
+    ground = found.get("ground", {})
+    columns = [
+        Column("detector"),
+        *(Column(name, number=True) for name in _SCORES.values()),
+        Column("PR-AUC, 95 %", number=True),
+        Column("decoys taken for change", number=True),
+    ]
+    order = sorted(detectors, key=lambda name: (name != NETWORK, -(detectors[name]["pr_auc"] or 0)))
+    rows = [
+        Row(_detector_cells(name, detectors[name], ground.get(name, {})), ours=name == NETWORK)
+        for name in order
+    ]
+    meaning = LEVEL_MEANING[level]
+    chance = found[NETWORK].get("prevalence")
+    lead = f"{meaning[0].upper()}{meaning[1:]}; {found['blocks']} blocks, {found['windows']} windows"
+    lead += "." if chance is None else f", chance is {chance:.3f}."
+    tables = [Table(title, columns, rows, lead, mark, label)]
+    if groups := found.get("events_by_group"):
+        tables.append(_groups_table(groups, mark, label))
+    return tables
+
+
+def _detector_cells(
+    name: str, scores: Mapping[str, Any], ground: Mapping[str, Any]
+) -> tuple[str, ...]:
+    interval = (scores.get("intervals") or {}).get("pr_auc")
+    decoys = (ground.get("decoy") or {}).get("share_detected")
+    note = f" ({scores['reason']})" if scores.get("reason") else ""
+    return (
+        name.replace("_", " ") + note,
+        *(_number(scores.get(score)) for score in _SCORES),
+        f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else "",
+        "" if decoys is None else f"{decoys:.0%}",
+    )
+
+
+def _groups_table(groups: list[Mapping[str, Any]], mark: str, label: str) -> Table:
+    columns = [
+        Column(title, number=name not in ("strength", "speed")) for name, title in _EVENTS.items()
+    ]
+    rows = [Row([_cell(group.get(name)) for name in _EVENTS]) for group in groups]
+    lead = "Known changes on the test blocks by strength and speed, and those found as events."
+    return Table("Events by kind of change", columns, rows, lead, mark, label)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.2f}".rstrip("0").rstrip(".")
+    return str(value)

@@ -1,0 +1,138 @@
+"""The table of events: where, when, how sure, and beside what is known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import geopandas as gpd
+import pandas as pd
+from pyproj import Transformer
+
+from groundshift.domain.time import DAY
+from groundshift.products.report.charts import sparkline
+from groundshift.products.report.page import Column, Row, Table
+from groundshift.products.survey import Course
+
+
+@dataclass(frozen=True)
+class Known:
+    """A known change that an event lies on."""
+
+    name: str
+    date: int
+    """Middle of the change in seconds since 1970."""
+    wanted: bool
+    """Whether it is of the kind looked for; a decoy is not."""
+
+
+def match_known(
+    events: gpd.GeoDataFrame, truth: gpd.GeoDataFrame | None, wanted: str
+) -> list[Known | None]:
+    """For each event the known change it shares most area with, if any.
+
+    Args:
+        events: polygons.
+        truth: polygons with `id`, `kind`, `start` and `end`; None where nothing is known.
+        wanted: the kind looked for.
+    """
+    if truth is None or not len(truth):
+        return [None] * len(events)
+    polygons = truth.geometry.to_crs(events.crs)
+    matches: list[Known | None] = []
+    for geometry in events.geometry:
+        shared = polygons.intersection(geometry).area.to_numpy()
+        best = int(shared.argmax())
+        if shared[best] <= 0:
+            matches.append(None)
+            continue
+        row = truth.iloc[best]
+        middle = (_seconds(row["start"]) + _seconds(row["end"])) // 2
+        matches.append(Known(str(row["id"]), middle, row["kind"] == wanted))
+    return matches
+
+
+def events_table(
+    events: gpd.GeoDataFrame,
+    *,
+    total: int,
+    known: Sequence[Known | None],
+    truth_given: bool,
+    courses: Mapping[str, Course],
+    threshold: float,
+    period: tuple[int, int],
+) -> Table:
+    """The table of events.
+
+    Args:
+        events: those to list, strongest first.
+        total: how many there are in all.
+        known: for each, the known change it lies on.
+        truth_given: whether changes are known for this area at all.
+        courses: score through time by event id.
+        threshold: score from which a pixel belongs to an event.
+        period: [start, end) of the sparklines in seconds.
+    """
+    to_degrees = Transformer.from_crs(events.crs, "EPSG:4326", always_xy=True)
+    rows = []
+    for number, (_, event) in enumerate(events.iterrows(), start=1):
+        inside = event.geometry.representative_point()
+        longitude, latitude = to_degrees.transform(inside.x, inside.y)
+        match = known[number - 1]
+        date = _seconds(event["date"])
+        cells = [
+            str(number),
+            _day(event["date"]),
+            f"{_day(event['start'])} to {_day(event['end'])}",
+            f"{event['score']:.2f}",
+            f"{event['area_m2'] / 1e4:.2f}",
+            f"{latitude:.5f}, {longitude:.5f}",
+        ]
+        if truth_given:
+            cells += _beside(match, date)
+        course = courses.get(event["id"])
+        line = ""
+        if course is not None:
+            middles = [window.middle for window in course.windows]
+            true_date = match.date if match and match.wanted else None
+            line = sparkline(middles, course.scores.tolist(), period, threshold, date, true_date)
+        rows.append(Row(cells, key=event["id"], sparkline=line))
+    return Table("Events", _columns(truth_given), rows, lead=_lead(len(events), total, threshold))
+
+
+def _columns(truth_given: bool) -> tuple[Column, ...]:
+    columns = (
+        Column("no.", number=True),
+        Column("date"),
+        Column("from, to"),
+        Column("score", number=True),
+        Column("area, ha", number=True),
+        Column("latitude, longitude"),
+    )
+    beside = (Column("lies on"), Column("date error, days", number=True))
+    return columns + beside if truth_given else columns
+
+
+def _beside(match: Known | None, date: int) -> list[str]:
+    if match is None:
+        return ["nothing known", ""]
+    if not match.wanted:
+        return [f"{match.name} (decoy)", ""]
+    return [match.name, f"{(date - match.date) / DAY:+.0f}"]
+
+
+def _lead(shown: int, total: int, threshold: float) -> str:
+    if total == 0:
+        return f"No group of pixels reached the threshold of {threshold:.2f}."
+    which = "All of them" if shown == total else f"The {shown} strongest"
+    return (
+        f"{total} {'group' if total == 1 else 'groups'} of connected pixels reached the threshold of {threshold:.2f} in at least "
+        f"one window. {which}, by score times size; events.geojson and events.parquet hold all. "
+        "Yellow lines in the last column mark the date found, blue ones the known date."
+    )
+
+
+def _seconds(instant: object) -> int:
+    return int(pd.Timestamp(instant).timestamp())
+
+
+def _day(instant: object) -> str:
+    return str(pd.Timestamp(instant).date())

@@ -1,0 +1,1 @@
+"""Samples: windows, splits and labels as indices into a cube."""

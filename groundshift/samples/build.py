@@ -1,0 +1,158 @@
+"""Making a samples artifact: windows and patches indexed, labels computed, a label card written."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from groundshift.artifacts import Draft
+from groundshift.cube.store import CellCube, Cube
+from groundshift.samples import store
+from groundshift.samples.labels import synthetic
+from groundshift.samples.labels.card import LabelCard
+from groundshift.samples.labels.truth import CellTruth, Truth
+from groundshift.samples.plan import Plan, plan
+from groundshift.samples.splits import SPLITS
+from groundshift.samples.store import LabelWriter
+from groundshift.settings import WindowSettings, WindowStage
+
+log = logging.getLogger(__name__)
+
+_FLAT = 0.9  # share of pixels without an index from which on the shift can't be right
+_GROUP = 16  # windows hashed at a time, as many as a chunk of labels holds
+
+
+def build(cube: Cube, truth: Truth | None, settings: WindowStage, draft: Draft) -> LabelCard:
+    """Write the content of a samples artifact into a draft, and fill its summary and hash.
+
+    Raises:
+        SettingsError: as `plan`.
+    """
+    planned = plan(cube, truth, settings)
+    own = settings.window
+    formula = synthetic.Formula.of(own)
+    card = LabelCard(_described(formula, own), warnings=list(planned.warnings))
+    betas = _betas(cube, planned)
+    for cell in cube.cells.values():
+        _label_cell(cell, planned, truth, betas, formula, draft, card)
+    table = truth.table if truth is not None else None
+    store.write_tables(draft.folder, planned.windows, planned.patches, betas, table)
+    if card.flat_share is not None and card.flat_share > _FLAT:
+        card.warnings.append(
+            f"the index is 0 both before and after on {card.flat_share:.0%} of pixels: "
+            f"window.synthetic.shift={formula.shift} does not fit these images; "
+            f"{card.fitting_shift} would"
+        )
+    card.write(draft.folder / store.CARD)
+    _hash_values(draft, planned, cube)
+    draft.summary.update(_summary(planned))
+    return card
+
+
+def _betas(cube: Cube, planned: Plan) -> pd.DataFrame:
+    """Sums over each cell, and the betas of the region."""
+    if "synthetic" not in planned.kinds:
+        return synthetic.regional_betas([])
+    cells = cube.cells.items()
+    return synthetic.regional_betas(
+        [synthetic.index_sums(cell, planned.complete(name)) for name, cell in cells]
+    )
+
+
+def _label_cell(
+    cell: CellCube,
+    planned: Plan,
+    truth: Truth | None,
+    betas: pd.DataFrame,
+    formula: synthetic.Formula,
+    draft: Draft,
+    card: LabelCard,
+) -> None:
+    """Write the labels of a cell block by block, and count those of its core for the card."""
+    windows = planned.complete(cell.cell.id)
+    ids = windows["id"].to_numpy(np.int64)
+    writer = LabelWriter(draft.folder, cell.cell.id, ids, cell.shape, planned.kinds)
+    for place in synthetic.blocks(cell):
+        labels = other = made = None
+        if truth is not None:
+            labels, other = _true_labels(truth.on(cell.cell.grid[place]), windows)
+            writer.write("truth", *place, labels)
+        if "synthetic" in planned.kinds:
+            made = synthetic.block_labels(cell, place, windows, betas, formula)
+            writer.write("synthetic", *place, made.label)
+        inner = synthetic.core(cell, place)
+        if inner is not None:
+            _count(card, labels, other, made, inner)
+    log.info("cell %s: labels of %d windows written", cell.cell.id, len(ids))
+
+
+def _true_labels(
+    truth: CellTruth, windows: pd.DataFrame
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Shares of urban and of other change, [window, y, x] each."""
+    spans = windows[["start", "end"]].to_numpy("datetime64[s]").astype(np.int64).tolist()
+    return (
+        np.stack([truth.label(start, end) for start, end in spans]),
+        np.stack([truth.other(start, end) for start, end in spans]),
+    )
+
+
+def _count(
+    card: LabelCard,
+    labels: NDArray[np.float32] | None,
+    other: NDArray[np.float32] | None,
+    made: synthetic.BlockLabels | None,
+    inner: synthetic.Slices,
+) -> None:
+    """Add the core's part of a block to the card."""
+    if labels is not None:
+        card.truth.add(labels[:, *inner])
+    if made is None:
+        return
+    card.synthetic.add(made.label[:, *inner])
+    card.add_index(made.index[:, :, *inner], made.wanted_shift[:, :, *inner])
+    if labels is not None and other is not None:
+        card.add_agreement(made.label[:, *inner], labels[:, *inner], other[:, *inner])
+
+
+def _described(formula: synthetic.Formula, own: WindowSettings) -> dict[str, Any]:
+    """The formula's parameters as the card names them."""
+    return {
+        "label": "clip(gain x radar evidence x index change, 0, 1)",
+        "gain": formula.gain,
+        "shift": formula.shift,
+        "looks": formula.test.looks,
+        "significance": formula.test.significance,
+        "trained on": own.labels,
+    }
+
+
+def _hash_values(draft: Draft, planned: Plan, cube: Cube) -> None:
+    """Feed windows, patches and labels to the value hash, in an order that blocks don't change."""
+    for name, table in (("windows", planned.windows), ("patches", planned.patches)):
+        draft.values.add_text(name, _lines(table))
+    for cell in cube.cells:
+        for kind in planned.kinds:
+            array = store.label_array(draft.folder, cell, kind)
+            for first in range(0, array.shape[0], _GROUP):
+                for image in np.asarray(array[first : first + _GROUP]):
+                    draft.values.add_scores(f"{cell}/{kind}", image)
+
+
+def _lines(table: pd.DataFrame) -> Iterable[str]:
+    for row in table.itertuples(index=False):
+        yield ",".join(map(str, row))
+
+
+def _summary(planned: Plan) -> dict[str, Any]:
+    """Numbers of the manifest."""
+    counts = planned.patches["split"].value_counts()
+    return {
+        "labels": list(planned.kinds),
+        "windows": len(planned.windows),
+        "complete_windows": int(planned.windows["complete"].sum()),
+        "patches": {split: int(counts.get(split, 0)) for split in SPLITS},
+    }

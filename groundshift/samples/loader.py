@@ -1,0 +1,307 @@
+"""Batches of windows, cut from the cube while the network is busy with the batch before.
+
+Nothing is copied per window in storage: a patch's frames are decoded once, kept for the windows
+that share them, and a window is a choice of frames. Order and augmentation follow from the
+generator that is passed in and from how many patches memory may hold, not from threads.
+"""
+
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groundshift.cube.store import CellCube, Cube
+from groundshift.cube.timeline import days
+from groundshift.domain.time import DAY
+from groundshift.errors import SettingsError
+from groundshift.samples.splits import Split
+from groundshift.samples.store import LabelKind, Samples
+
+NEVER = -1
+"""Age of a pixel without a look yet."""
+
+_AHEAD = 2  # batches prepared in advance
+_MEMORY = 1 << 29  # bytes of decoded patches
+
+
+class StreamBatch(NamedTuple):
+    """One stream of a batch.
+
+    Attributes:
+        values: [b, t, y, x, band] float32 in physical units; 0 where never seen, and at padding.
+        age_days: [b, t, y, x] int16 days since the last look; -1 where there was none, at padding.
+    """
+
+    values: NDArray[np.float32]
+    age_days: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples: windows of patches, padded at the end to one number of steps.
+
+    Attributes:
+        streams: By role, in the order of the signature.
+        days: [b, t] float32 days since 1970-01-01; 0 at padding.
+        steps: [b, t] bool, whether a step is real and no padding.
+        labels: [b, y, x] float32; NaN where there is no label.
+        patches: [b] numbers of the patches.
+        windows: [b] ids of the windows.
+    """
+
+    streams: Mapping[str, StreamBatch]
+    days: NDArray[np.float32]
+    steps: NDArray[np.bool_]
+    labels: NDArray[np.float32]
+    patches: NDArray[np.int64]
+    windows: NDArray[np.int64]
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """All channels in the order of the signature, [b, t, y, x, channel]."""
+        return np.concatenate([stream.values for stream in self.streams.values()], axis=-1)
+
+    @property
+    def valid(self) -> dict[str, NDArray[np.bool_]]:
+        """By role, whether a pixel has been seen, [b, t, y, x]."""
+        return {role: stream.age_days != NEVER for role, stream in self.streams.items()}
+
+
+class _Sample(NamedTuple):
+    """One window of one patch, and how it is turned."""
+
+    patch: int
+    window: int
+    turn: int
+
+
+@dataclass(frozen=True)
+class _PatchStream:
+    """Frames of a patch: each once [frame, y, x, band], which one a step shows, ages by step."""
+
+    values: NDArray[np.float32]
+    frame_of_step: NDArray[np.int64]
+    age_days: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class _PatchSeries:
+    """Everything of a patch, over the whole time line."""
+
+    streams: dict[str, _PatchStream]
+    days: NDArray[np.float32]
+    labels: NDArray[np.float32]
+    row_of_window: dict[int, int]
+
+
+class Loader:
+    """Reads the samples of one split in batches."""
+
+    def __init__(
+        self,
+        samples: Samples,
+        cube: Cube,
+        split: Split,
+        *,
+        batch: int,
+        labels: LabelKind | None = None,
+        stride: int = 1,
+        augment: bool = False,
+        memory: int = _MEMORY,
+    ) -> None:
+        """Choose samples.
+
+        Args:
+            samples: windows, patches and labels.
+            cube: what they index.
+            split: which patches, and with time-disjoint splits which windows.
+            batch: samples per batch; the last one of an epoch may have fewer.
+            labels: which kind; by default what the settings train on.
+            stride: take every n-th of the windows; with a generator, epochs begin at any of the
+                first n, so that all windows are seen in the end.
+            augment: turn and mirror samples when a generator is given.
+            memory: bytes of decoded patches to keep.
+
+        Raises:
+            ContractError: the samples index another cube.
+            SettingsError: the split has no sample.
+        """
+        samples.require(cube)
+        self._samples, self._cube = samples, cube
+        self._batch, self._augment = batch, augment
+        self._which: LabelKind = labels or samples.target
+        patches = samples.splits[samples.splits["split"] == split]
+        windows = samples.windows_of(split)
+        windows = windows.assign(phase=windows.groupby("cell").cumcount() % stride)
+        self._phases = [
+            patches[["patch", "cell"]]
+            .merge(windows.loc[windows["phase"] == phase, ["cell", "id"]], on="cell")[
+                ["patch", "id"]
+            ]
+            .to_numpy(np.int64)
+            for phase in range(min(stride, len(windows)))
+        ]
+        if not self._phases or not len(self._phases[0]):
+            raise SettingsError(
+                f"no {split} samples: expected patches and complete windows, found {len(patches)} "
+                f"patches and {len(windows)} windows. Check window.split and window.length"
+            )
+        self._patches = patches.set_index("patch")
+        self._cells: dict[int, str] = self._patches["cell"].to_dict()
+        keys = zip(windows["cell"], windows["id"], strict=True)
+        ranges = windows[["first", "stop"]].itertuples(index=False, name=None)
+        self._spans: dict[tuple[str, int], tuple[int, int]] = dict(zip(keys, ranges, strict=True))
+        self._edge: int = samples.settings["patch"]
+        self._length = int(samples.windows.loc[samples.windows["complete"], "steps"].max())
+        self._capacity = max(1, memory // self._patch_bytes())
+        self._series: OrderedDict[int, _PatchSeries] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Number of batches of an epoch; one that begins at a later window may have fewer."""
+        return -(-self.samples // self._batch)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples of an epoch that begins at the first window."""
+        return len(self._phases[0])
+
+    def epoch(self, generator: np.random.Generator | None = None) -> Iterator[Batch]:
+        """Every sample once.
+
+        Args:
+            generator: gives order and augmentation; without one the samples come unchanged, by
+                patch and window.
+        """
+        order = self._order(generator)
+        batches = (order[i : i + self._batch] for i in range(0, len(order), self._batch))
+        return _ahead(self._read(batch) for batch in batches)
+
+    def _order(self, generator: np.random.Generator | None) -> list[_Sample]:
+        """Samples in order; shuffled within groups of patches that memory holds at once."""
+        if generator is None:
+            return [_Sample(int(patch), int(window), 0) for patch, window in self._phases[0]]
+        pairs = self._phases[generator.integers(len(self._phases))]
+        patches = np.unique(pairs[:, 0])
+        rank = np.argsort(generator.permutation(len(patches)))
+        group = rank[np.searchsorted(patches, pairs[:, 0])] // self._capacity
+        order = np.lexsort((generator.random(len(pairs)), group))
+        turns = generator.integers(0, 8, len(order)) if self._augment else np.zeros(len(order), int)
+        return [
+            _Sample(int(patch), int(window), int(turn))
+            for (patch, window), turn in zip(pairs[order], turns, strict=True)
+        ]
+
+    def _read(self, chosen: list[_Sample]) -> Batch:
+        """A batch: every sample cut from its patch's frames, turned, padded."""
+        count, length = len(chosen), self._length
+        edge = self._edge
+        steps = np.zeros((count, length), bool)
+        instants = np.zeros((count, length), np.float32)
+        labels = np.empty((count, edge, edge), np.float32)
+        streams = {
+            stream.role: StreamBatch(
+                np.zeros((count, length, edge, edge, len(stream.bands)), np.float32),
+                np.full((count, length, edge, edge), NEVER, np.int16),
+            )
+            for stream in self._cube.signature.streams
+        }
+        for i, sample in enumerate(chosen):
+            series = self._patch_series(sample.patch)
+            first, stop = self._spans[self._cells[sample.patch], sample.window]
+            taken = slice(0, stop - first)
+            steps[i, taken] = True
+            instants[i, taken] = series.days[first:stop]
+            labels[i] = _turned(series.labels[series.row_of_window[sample.window]], sample.turn, 0)
+            for role, (values, ages) in streams.items():
+                stream = series.streams[role]
+                frames = stream.values[stream.frame_of_step[first:stop]]
+                values[i, taken] = _turned(frames, sample.turn, 1)
+                ages[i, taken] = _turned(stream.age_days[first:stop], sample.turn, 1)
+        patches, windows = (np.array([s[j] for s in chosen], np.int64) for j in (0, 1))
+        return Batch(streams, instants, steps, labels, patches, windows)
+
+    def _patch_series(self, patch: int) -> _PatchSeries:
+        """A patch's frames, decoded or remembered."""
+        if patch in self._series:
+            self._series.move_to_end(patch)
+            return self._series[patch]
+        while len(self._series) >= self._capacity:
+            self._series.popitem(last=False)
+        row = self._patches.loc[patch]
+        rows, columns = slice(int(row.y0), int(row.y1)), slice(int(row.x0), int(row.x1))
+        cell = self._cube.cells[row.cell]
+        ids = self._samples.labelled(row.cell)
+        self._series[patch] = _PatchSeries(
+            {
+                stream.role: _patch_stream(cell, stream.role, rows, columns)
+                for stream in self._cube.signature.streams
+            },
+            (cell.times / DAY).astype(np.float32),
+            self._samples.label_series(row.cell, self._which, rows, columns),
+            {int(window): i for i, window in enumerate(ids)},
+        )
+        return self._series[patch]
+
+    def _patch_bytes(self) -> int:
+        """What a patch takes at most, as if every step had a frame of its own."""
+        steps = max(len(cell.times) for cell in self._cube.cells.values())
+        signature = self._cube.signature
+        per_step = signature.channels * 4 + len(signature.streams) * 2
+        return self._edge**2 * (steps * per_step + len(self._samples.windows) * 4)
+
+
+def _patch_stream(cell: CellCube, role: str, rows: slice, columns: slice) -> _PatchStream:
+    frames, frame_of_step = cell.frames(cell.roles[role], 0, len(cell.times), rows, columns)
+    begins = np.unique(frame_of_step, return_index=True)[1]
+    day = days(cell.times)
+    elapsed = (day - day[begins][frame_of_step])[:, None, None]
+    ages = frames.age_days[frame_of_step]
+    older = np.minimum(ages + elapsed, np.iinfo(np.int16).max)
+    ages = np.where(ages == NEVER, NEVER, older).astype(np.int16)
+    return _PatchStream(frames.values, frame_of_step, ages)
+
+
+def _turned(images: NDArray[Any], turn: int, axis: int) -> NDArray[Any]:
+    """Images turned by `turn % 4` quarters, mirrored for `turn >= 4`; y and x begin at `axis`."""
+    images = np.rot90(images, turn % 4, axes=(axis, axis + 1))
+    return np.flip(images, axis + 1) if turn >= 4 else images
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, prepared in the background while the last one is in use."""
+    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(_AHEAD)
+    stopped = threading.Event()
+
+    def offer(item: Batch | BaseException | None) -> bool:
+        while not stopped.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def prepare() -> None:
+        try:
+            for batch in batches:
+                if not offer(batch):
+                    return
+            offer(None)
+        except BaseException as error:
+            offer(error)
+
+    worker = threading.Thread(target=prepare, daemon=True, name="loader")
+    worker.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        worker.join()

@@ -1,0 +1,265 @@
+"""Splits: which patches train, validate and test, without a common pixel or observation.
+
+Pixels are divided into square blocks, each with one split. Blocks of an area made of cells of the
+fixed grid are counted from the origin of the reference system, and a block's split follows from its
+place and the seed alone: a larger area, or one that is cut differently, keeps the splits of what it
+shares with the old one. Of every 4 x 4 such blocks the shares hold exactly. An area of its own
+size has blocks counted from its top left corner, numbered in rows, for which the shares hold
+exactly over the whole area, or which are named one by one.
+
+Patches tile each block. Along borders between blocks of different splits a strip stays unused.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from groundshift.domain.cells import Cell
+from groundshift.errors import SettingsError
+from groundshift.settings import BlockLists, SplitSettings
+
+Split = Literal["training", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+COLUMNS = ("patch", "cell", "block", "y0", "x0", "y1", "x1", "split")
+
+_GROUP = 4  # blocks on the edge of a group within which the shares hold exactly
+_OFFSET = 1 << 20  # makes block indices left of and above the origin positive
+
+Block = tuple[int, int]
+"""Row and column of a block, counted from the anchor."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks of an area and their splits.
+
+    Attributes:
+        edge: Edge of a block in pixels.
+        anchor: Row and column, in pixels from the origin of the reference system, of the top left
+            corner of block (0, 0).
+        shape: Blocks along y and x if the area has its own size, else None.
+        settings: Shares, buffer, seed.
+        splits: Splits of an area of its own size, by number; absent where a block is unused.
+    """
+
+    edge: int
+    anchor: tuple[int, int]
+    shape: tuple[int, int] | None
+    settings: SplitSettings
+    splits: dict[int, Split]
+
+    def number(self, block: Block) -> int:
+        """A block's number: in rows from the top left, or one unique on the globe's grid."""
+        if self.shape is not None:
+            return block[0] * self.shape[1] + block[1]
+        return (block[0] + _OFFSET) * 2 * _OFFSET + block[1] + _OFFSET
+
+    def split(self, block: Block) -> Split | None:
+        """The split of a block, None where it is not used."""
+        if self.shape is None:
+            group = (block[0] // _GROUP, block[1] // _GROUP)
+            place = block[0] % _GROUP * _GROUP + block[1] % _GROUP
+            return _group_splits(group, self.settings.shares, self.settings.seed)[place]
+        inside = all(0 <= i < n for i, n in zip(block, self.shape, strict=True))
+        return self.splits.get(self.number(block)) if inside else None
+
+
+def blocks_of(cells: Sequence[Cell], settings: SplitSettings, patch: int) -> Blocks:
+    """The blocks of an area.
+
+    Args:
+        cells: the area.
+        settings: edge of a block, shares or lists, seed.
+        patch: edge of a patch in pixels; blocks too small for one get no split.
+
+    Raises:
+        SettingsError: shares that are all zero, or lists that don't fit the area.
+    """
+    if settings.assign is None and sum(settings.shares) <= 0:
+        raise SettingsError(
+            f"window.split.shares: expected weights above 0, found {settings.shares}. "
+            "Try [0.5, 0.25, 0.25]"
+        )
+    edge = settings.block
+    if not cells[0].own_size:
+        if settings.assign is not None:
+            raise SettingsError(
+                f"window.split.assign: blocks are numbered only where the area is one cell of its "
+                f"own size, found {len(cells)} cells of the fixed grid. Use window.split.shares"
+            )
+        return Blocks(edge, (0, 0), None, settings, {})
+    rows, columns = cells[0].core.shape
+    shape = (math.ceil(rows / edge), math.ceil(columns / edge))
+    anchor = _top_left(cells[0])
+    if settings.assign is not None:
+        splits = _named(settings.assign, shape)
+    else:
+        splits = _shared_out((rows, columns), settings, patch)
+    return Blocks(edge, anchor, shape, settings, splits)
+
+
+def patches(cells: Sequence[Cell], settings: SplitSettings, patch: int) -> pd.DataFrame:
+    """The patches of an area: the rows of `splits.parquet`.
+
+    Columns: patch (its number), cell, block (its number), y0, x0, y1, x1 (pixels of the cell's
+    grid, half open), split.
+
+    Raises:
+        SettingsError: a patch larger than a block's inside, or a split without a patch.
+    """
+    if patch > settings.block:
+        raise SettingsError(
+            f"window.patch: expected at most window.split.block={settings.block} pixels, found "
+            f"{patch}. Make patches smaller or blocks larger"
+        )
+    blocks = blocks_of(cells, settings, patch)
+    rows = [row for cell in cells for row in _cell_patches(cell, blocks, patch)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS[1:]))
+    table.insert(0, "patch", np.arange(len(table)))
+    _require_all(table, settings, patch)
+    return table
+
+
+def sides(start: NDArray[np.int64], end: NDArray[np.int64], until: int | None) -> NDArray[np.str_]:
+    """On which side of an instant stretches of time lie.
+
+    Args:
+        start: [window] first instant of all that a window or its label looks at, in seconds.
+        end: [window] first instant after it.
+        until: the instant; None where splits are disjoint in space only.
+
+    Returns:
+        [window] `both` (any split may use it), `before` (training and validation), `after` (test)
+        or `across` (none).
+    """
+    if until is None:
+        return np.full(len(start), "both")
+    return np.where(end <= until, "before", np.where(start >= until, "after", "across"))
+
+
+USES: dict[Split, tuple[str, str]] = {
+    "training": ("both", "before"),
+    "validation": ("both", "before"),
+    "test": ("both", "after"),
+}
+"""Sides of time whose windows a split may use."""
+
+
+def _top_left(cell: Cell) -> tuple[int, int]:
+    """Row and column of a core's top left pixel, counted from the origin of its CRS."""
+    transform = cell.core.transform
+    return round(transform.f / transform.e), round(transform.c / transform.a)
+
+
+def _cell_patches(
+    cell: Cell, blocks: Blocks, patch: int
+) -> Iterator[tuple[str, int, int, int, int, int, Split]]:
+    """Patches inside the core of a cell, in rows of blocks and of patches."""
+    top, left = (i - a for i, a in zip(_top_left(cell), blocks.anchor, strict=True))
+    rows, columns = cell.core.shape
+    edge = blocks.edge
+    for block_row in range(top // edge, -(-(top + rows) // edge)):
+        for block_column in range(left // edge, -(-(left + columns) // edge)):
+            block = (block_row, block_column)
+            split = blocks.split(block)
+            if split is None:
+                continue
+            for y, x in _tiles(blocks, block, patch):
+                y0, x0 = y - top, x - left
+                if 0 <= y0 <= rows - patch and 0 <= x0 <= columns - patch:
+                    y0, x0 = y0 + cell.halo, x0 + cell.halo
+                    yield cell.id, blocks.number(block), y0, x0, y0 + patch, x0 + patch, split
+
+
+def _tiles(blocks: Blocks, block: Block, patch: int) -> Iterator[tuple[int, int]]:
+    """Top left corners of a block's patches, in pixels from the anchor.
+
+    Each side that faces another split keeps half the buffer clear; a corner that touches another
+    split only across the diagonal keeps a square of the whole buffer clear.
+    """
+    split, buffer, edge = blocks.split(block), blocks.settings.buffer, blocks.edge
+    row, column = block
+
+    def foreign(down: int, right: int) -> bool:
+        other = blocks.split((row + down, column + right))
+        return other is not None and other != split
+
+    half = -(-buffer // 2)
+    top, bottom = half * foreign(-1, 0), edge - half * foreign(1, 0)
+    left, right = half * foreign(0, -1), edge - half * foreign(0, 1)
+    corners = [(down, side) for down in (-1, 1) for side in (-1, 1) if foreign(down, side)]
+    for y in range(top, bottom - patch + 1, patch):
+        for x in range(left, right - patch + 1, patch):
+            near = {-1: (y < buffer, x < buffer)}
+            near[1] = (y + patch > edge - buffer, x + patch > edge - buffer)
+            if not any(near[down][0] and near[side][1] for down, side in corners):
+                yield row * edge + y, column * edge + x
+
+
+def _apportion(shares: Sequence[float], count: int) -> list[Split]:
+    """`count` splits whose numbers follow the shares, by the largest remainder."""
+    exact = np.asarray(shares, np.float64) / sum(shares) * count
+    numbers = np.floor(exact).astype(int)
+    # Ties go to the split named first.
+    order = np.argsort(-(exact - numbers).round(9), kind="stable")
+    numbers[order[: count - numbers.sum()]] += 1
+    return [split for split, n in zip(SPLITS, numbers, strict=True) for _ in range(n)]
+
+
+@lru_cache(maxsize=4096)
+def _group_splits(group: Block, shares: tuple[float, float, float], seed: int) -> tuple[Split, ...]:
+    """Splits of a group's blocks in rows, from its place and the seed alone."""
+    generator = np.random.default_rng([seed, group[0] + _OFFSET, group[1] + _OFFSET])
+    splits = _apportion(shares, _GROUP * _GROUP)
+    return tuple(splits[i] for i in generator.permutation(len(splits)))
+
+
+def _shared_out(pixels: tuple[int, int], settings: SplitSettings, patch: int) -> dict[int, Split]:
+    """Splits by block number, in shares, over the blocks that can hold a patch."""
+    heights, widths = (
+        np.minimum(settings.block, size - np.arange(0, size, settings.block)) for size in pixels
+    )
+    usable = np.flatnonzero((heights[:, None] >= patch) & (widths[None, :] >= patch))
+    splits = _apportion(settings.shares, len(usable))
+    order = np.random.default_rng(settings.seed).permutation(len(usable))
+    return {int(usable[i]): split for i, split in zip(order, splits, strict=True)}
+
+
+def _named(lists: BlockLists, shape: tuple[int, int]) -> dict[int, Split]:
+    """Splits by block number as the settings name them."""
+    count = shape[0] * shape[1]
+    splits: dict[int, Split] = {}
+    for split in SPLITS:
+        for number in getattr(lists, split):
+            if not 0 <= number < count:
+                raise SettingsError(
+                    f"window.split.assign.{split}: expected block numbers 0 to {count - 1} "
+                    f"({shape[0]} rows of {shape[1]} blocks), found {number}. Correct the list or "
+                    "window.split.block"
+                )
+            splits[number] = split
+    return splits
+
+
+def _require_all(table: pd.DataFrame, settings: SplitSettings, patch: int) -> None:
+    """Refuse splits of which one has no patch although it should have some."""
+    if settings.assign is not None:
+        wanted = [split for split in SPLITS if getattr(settings.assign, split)]
+    else:
+        wanted = [s for s, share in zip(SPLITS, settings.shares, strict=True) if share > 0]
+    missing = [split for split in wanted if not (table["split"] == split).any()]
+    if missing:
+        counts = ", ".join(f"{s} {(table['split'] == s).sum()}" for s in SPLITS)
+        raise SettingsError(
+            f"window.split: expected patches in every split, found {counts}. Blocks of "
+            f"{settings.block} pixels with a buffer of {settings.buffer} leave no room for patches "
+            f"of {patch}, or the area holds too few blocks: make window.split.block or "
+            "window.split.buffer smaller, or the area larger"
+        )

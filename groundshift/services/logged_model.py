@@ -1,0 +1,113 @@
+"""A model artifact as an MLflow model: signature, example, pinned packages, no machine's paths."""
+
+import contextlib
+import importlib.metadata
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+import groundshift
+from groundshift.services.mlflow_store import Store
+from groundshift.services.packed import pack
+
+NAME = "detector"
+
+_PACKAGE = Path(groundshift.__file__).parent
+_SCRIPT = "services/served_model.py"
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+def log_model(
+    store: Store,
+    run_id: str,
+    folder: Path,
+    *,
+    opener: str,
+    example: Mapping[str, NDArray[Any]],
+) -> str:
+    """Log a model artifact into a run as an MLflow pyfunc model (models from code).
+
+    It carries this package's sources, so that what serves it needs only the packages it names.
+
+    Args:
+        store: the way to MLflow.
+        run_id: the run it belongs to.
+        folder: the model artifact.
+        opener: `module:function` that takes the artifact's folder and gives a function from named
+            arrays to named arrays.
+        example: arrays of one sample.
+
+    Returns:
+        The URI of the logged model, `models:/...`.
+    """
+    import mlflow
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    table = pd.DataFrame({"sample": [pack(example)]})
+    text = DataType.string
+    signature = ModelSignature(Schema([ColSpec(text, "sample")]), Schema([ColSpec(text, "result")]))
+    mlflow.set_tracking_uri(store.uri)
+    with _neutral_folder(folder), _at_work(store, run_id):
+        logged = mlflow.pyfunc.log_model(
+            name=NAME,
+            python_model="served_model.py",
+            artifacts={"model": "model"},
+            code_paths=["groundshift"],
+            pip_requirements=requirements(),
+            signature=signature,
+            input_example=table,
+            model_config={"opener": opener},
+        )
+    return str(logged.model_uri)
+
+
+def requirements() -> list[str]:
+    """The packages this one needs, pinned to what is installed."""
+    needed = importlib.metadata.requires("groundshift") or []
+    names = [_REQUIREMENT.match(line) for line in needed if "extra ==" not in line]
+    return sorted(
+        f"{match.group()}=={importlib.metadata.version(match.group())}" for match in names if match
+    )
+
+
+@contextlib.contextmanager
+def _at_work(store: Store, run_id: str) -> Iterator[None]:
+    """Make a run MLflow's active one; it goes on afterwards, which MLflow doesn't foresee."""
+    import mlflow
+
+    try:
+        with mlflow.start_run(run_id=run_id):
+            yield
+    finally:
+        store.client.update_run(run_id, status="RUNNING")
+
+
+@contextlib.contextmanager
+def _neutral_folder(model: Path) -> Iterator[None]:
+    """Work in a folder whose paths say nothing about this machine.
+
+    MLflow writes the paths it is given into the model, so it is given relative ones: the model's
+    files, this package's sources and the script that serves them.
+    """
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="groundshift-model-") as name:
+        neutral = Path(name)
+        shutil.copytree(model, neutral / "model")
+        for source in sorted(_PACKAGE.rglob("*.py")):
+            target = neutral / "groundshift" / source.relative_to(_PACKAGE)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        shutil.copyfile(_PACKAGE / _SCRIPT, neutral / "served_model.py")
+        os.chdir(neutral)
+        try:
+            yield
+        finally:
+            os.chdir(before)

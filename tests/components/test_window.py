@@ -1,0 +1,100 @@
+"""The window stage through its command line, on a small cube."""
+
+import json
+import shutil
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+from components.window.__main__ import app
+from groundshift.artifacts import digest, read_manifest
+from groundshift.samples.store import Samples
+from tests.samples.conftest import _work, artifacts, stage_settings  # noqa: F401 (fixtures)
+
+
+def invoke(artifacts, samples, **window):
+    """Run the stage; returns the result, and the summary it printed if it went well."""
+    settings = stage_settings(**window).model_dump_json()
+    arguments = {
+        "--observations": artifacts.observations,
+        "--cube": artifacts.cube,
+        "--samples": samples,
+        "--settings": settings,
+    }
+    flat = [str(part) for pair in arguments.items() for part in pair]
+    result = CliRunner().invoke(app, flat)
+    return result, json.loads(result.stdout.splitlines()[-1]) if result.exit_code == 0 else None
+
+
+@pytest.fixture(autouse=True)
+def _no_tracking(monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def test_the_stage_writes_samples_that_lead_back_to_their_inputs(artifacts, tmp_path):  # noqa: F811
+    result, summary = invoke(artifacts, tmp_path / "samples")
+    assert result.exit_code == 0, result.output
+    manifest = read_manifest(tmp_path / "samples", "samples")
+    assert manifest.inputs == {
+        name: read_manifest(getattr(artifacts, name), name).content_hash
+        for name in ("cube", "observations")
+    }
+    assert manifest.licences == ("made up",)
+    assert summary["content_hash"] == manifest.content_hash
+    assert summary["metrics"]["patches_training"] == 8
+    assert 0 < summary["metrics"]["synthetic_average_precision"] <= 1
+    assert "8 training, 4 validation, 4 test patches" in summary["notes"][0]
+    for name in ("label_card.png", "label_card.md", "label_card.json", "truth.parquet"):
+        assert (tmp_path / "samples" / name).is_file()
+
+
+def test_labels_open_in_xarray(artifacts, tmp_path):  # noqa: F811
+    invoke(artifacts, tmp_path / "samples")
+    samples = Samples.open(tmp_path / "samples")
+    cell = samples.windows["cell"].iloc[0]
+    labels = xr.open_zarr(tmp_path / "samples" / "labels" / f"{cell}.zarr")
+    assert labels["truth"].dims == ("window", "y", "x")
+    assert labels["window"].values.tolist() == samples.labelled(cell).tolist()
+    expected = samples.label_series(cell, "truth", slice(0, 32), slice(0, 32))
+    np.testing.assert_array_equal(labels["truth"].values, expected)
+
+
+def test_a_truth_file_goes_before_what_was_planted_and_is_an_input(artifacts, tmp_path):  # noqa: F811
+    table = gpd.read_parquet(artifacts.observations / "truth.parquet").iloc[:1]
+    table.assign(kind="swap").to_parquet(tmp_path / "truth.parquet")
+    result, _ = invoke(artifacts, tmp_path / "samples", truth=str(tmp_path / "truth.parquet"))
+    assert result.exit_code == 0, result.output
+    samples = Samples.open(tmp_path / "samples")
+    assert samples.truth["kind"].tolist() == ["swap"]
+    assert len(samples.manifest.inputs["truth"]) == 64
+    cell = samples.windows["cell"].iloc[0]
+    assert not samples.label_series(cell, "truth", slice(0, 32), slice(0, 32)).any()
+
+
+def test_bad_settings_end_with_2_and_leave_nothing(artifacts, tmp_path, caplog):  # noqa: F811
+    result, _ = invoke(artifacts, tmp_path / "samples", kind="triple", length="90d")
+    assert result.exit_code == 2
+    assert "Set window.length=60d or shorter" in caplog.text
+    assert not (tmp_path / "samples").exists()
+
+
+def test_a_cube_of_other_observations_is_refused(artifacts, tmp_path, caplog):  # noqa: F811
+    folder = tmp_path / "observations"
+    document = json.loads((artifacts.observations / "manifest.json").read_text())
+    document["content"]["licences"] = ["another"]
+    document["content_hash"] = digest(document["content"])
+    shutil.copytree(artifacts.observations, folder)
+    (folder / "manifest.json").write_text(json.dumps(document))
+    result, _ = invoke(artifacts._replace(observations=folder), tmp_path / "samples")
+    assert result.exit_code == 2
+    assert "was made from observations" in caplog.text
+
+
+def test_help_shows_an_example():
+    result = CliRunner().invoke(app, ["--help"])
+    assert result.exit_code == 0
+    for text in ("--observations", "--cube", "--samples", "Example: python -m components.window"):
+        assert text in result.output

@@ -1,0 +1,91 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundshift.cube.fill import Image
+from groundshift.cube.layout import SensorArrays
+from groundshift.cube.shards import SLOTS, TILE
+from groundshift.cube.tiles import TileWriter, tiles_of
+from tests.cube.conftest import SENSORS
+
+ROWS, COLUMNS = slice(0, 37), slice(0, 70)
+(TILE_OF_ALL,) = tiles_of((37, 70))
+
+
+def image(rng):
+    shape = (37, 70)
+    return Image(
+        rng.integers(0, 9000, (*shape, 3)).astype(np.uint16),
+        rng.random(shape) < 0.5,
+        rng.integers(-1, 30, shape).astype(np.int16),
+        3,
+    )
+
+
+def stored(folder, slots):
+    arrays = SensorArrays.of(folder, SENSORS["s2"])
+    return [array.read(np.array(slots), ROWS, COLUMNS) for array in arrays]
+
+
+def same(found, images):
+    values, fresh, age_days = found
+    np.testing.assert_array_equal(values, [i.values for i in images])
+    np.testing.assert_array_equal(fresh, [i.fresh for i in images])
+    np.testing.assert_array_equal(age_days, [i.age_days for i in images])
+
+
+@given(st.integers(1, 3 * TILE), st.integers(1, 3 * TILE))
+def test_tiles_cover_every_pixel_once(rows, columns):
+    covered = np.zeros((rows, columns), int)
+    for tile in tiles_of((rows, columns)):
+        covered[tile.rows, tile.columns] += 1
+        assert tile.place == (tile.rows.start // TILE, tile.columns.start // TILE)
+        assert max(tile.shape) <= TILE
+    assert (covered == 1).all()
+
+
+def test_each_shard_is_written_once_when_frames_come_in_order(tmp_path, rng):
+    images = [image(rng) for _ in range(SLOTS + 3)]
+    arrays = SensorArrays.of(tmp_path, SENSORS["s2"])
+    with TileWriter(arrays, TILE_OF_ALL) as writer:
+        for slot, frame in enumerate(images):
+            writer.put(slot, frame)
+    assert len(writer.written) == len(set(writer.written)) == 2 * 3
+    same(stored(tmp_path, range(len(images))), images)
+
+
+def test_frames_in_any_order_are_kept_though_few_shards_stay_open(tmp_path, rng):
+    slots = rng.permutation(4 * SLOTS)[:20].tolist()
+    images = [image(rng) for _ in slots]
+    with TileWriter(SensorArrays.of(tmp_path, SENSORS["s2"]), TILE_OF_ALL, hold=2) as writer:
+        for slot, frame in zip(slots, images, strict=True):
+            writer.put(slot, frame)
+    same(stored(tmp_path, slots), images)
+
+
+def test_a_revision_keeps_the_other_frames_and_writes_only_what_differs(tmp_path, rng):
+    first = [image(rng) for _ in range(4)]
+    old = SensorArrays.of(tmp_path / "old", SENSORS["s2"])
+    with TileWriter(old, TILE_OF_ALL) as writer:
+        for slot, frame in enumerate(first):
+            writer.put(slot, frame)
+    other = Image(image(rng).values, first[2].fresh, first[2].age_days, 3)
+    new = SensorArrays.of(tmp_path / "new", SENSORS["s2"])
+    with TileWriter(new, TILE_OF_ALL, old=old) as writer:
+        writer.put(2, other)
+        writer.put(1, first[1])
+    assert writer.written == [new.values.path(0, (0, 0))]
+    np.testing.assert_array_equal(
+        new.values.read(np.arange(4), ROWS, COLUMNS),
+        [i.values for i in (first[0], first[1], other, first[3])],
+    )
+
+
+def test_nothing_is_written_after_an_error(tmp_path, rng):
+    try:
+        with TileWriter(SensorArrays.of(tmp_path, SENSORS["s2"]), TILE_OF_ALL) as writer:
+            writer.put(0, image(rng))
+            raise KeyError("unreadable")
+    except KeyError:
+        assert writer.written == []
+    assert not list(tmp_path.rglob("*"))

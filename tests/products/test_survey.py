@@ -1,0 +1,103 @@
+"""A pass over cells' scores: maps, events with dates, what a page needs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+
+from groundshift.artifacts import ValueHash
+from groundshift.cube.store import CellCube, Cube
+from groundshift.domain.time import DAY
+from groundshift.errors import ContractError
+from groundshift.products.canvas import Canvas
+from groundshift.products.maps import CellMaps, MapWindow, aggregate_path, read_map, score_path
+from groundshift.products.survey import LISTED, Survey, strongest
+from tests.products.conftest import CHANGE, CHANGED, PERIOD, seconds
+
+LENGTH = 90 * DAY
+WINDOWS = {
+    7 + number: MapWindow(start, start + LENGTH)
+    for number, start in enumerate(range(seconds(PERIOD[0]), seconds(PERIOD[1]) - LENGTH, 20 * DAY))
+}
+"""Windows by id, which need not begin at 0."""
+
+
+def scores_of(cell_cube: CellCube) -> Iterator[tuple[int, np.ndarray]]:
+    """High scores where the ground changed, in the windows that hold the date."""
+    for window_id, window in WINDOWS.items():
+        score = np.full(cell_cube.cell.core.shape, 0.1, np.float32)
+        if cell_cube.cell.id == "west" and window.start <= seconds(CHANGE) < window.end:
+            score[CHANGED] = 0.9
+        yield window_id, score
+
+
+def make_survey(cube: Cube, folder: Path, scratch: Path) -> Survey:
+    """A survey of both cells."""
+    cells = [cell_cube.cell for cell_cube in cube.cells.values()]
+    survey = Survey(Canvas.over(cells, 100), threshold=0.5, min_pixels=4)
+    values = ValueHash()
+    for cell_cube in cube.cells.values():
+        writer = CellMaps(folder, cell_cube.cell, tags={}, values=values)
+        survey.add(cell_cube, scores_of(cell_cube), WINDOWS, writer, scratch)
+    return survey
+
+
+def test_an_event_is_outlined_and_dated(cube: Cube, tmp_path: Path) -> None:
+    survey = make_survey(cube, tmp_path / "maps", tmp_path)
+    events = survey.events
+    assert list(events["id"]) == ["west-0001"]
+    event = events.iloc[0]
+    assert event["pixels"] == 150
+    assert event["area_m2"] == 15000
+    assert abs(event["date"] - pd.Timestamp(CHANGE)) <= pd.Timedelta(days=6)
+    west = cube.cells["west"].cell.core.transform
+    rows, columns = CHANGED
+    corners = [west * (columns.start, rows.stop), west * (columns.stop, rows.start)]
+    assert event.geometry.equals(shapely.box(*corners[0], *corners[1]))
+
+
+def test_every_map_is_written_and_nothing_is_left_over(cube: Cube, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    survey = make_survey(cube, tmp_path / "maps", scratch)
+    for cell_cube in cube.cells.values():
+        assert survey.windows[cell_cube.cell] == tuple(WINDOWS.values())
+        for window_id, score in scores_of(cell_cube):
+            path = score_path(tmp_path / "maps", cell_cube.cell, WINDOWS[window_id])
+            np.testing.assert_array_equal(read_map(path), score)
+        assert aggregate_path(tmp_path / "maps", cell_cube.cell, "maximum").is_file()
+    assert list(scratch.iterdir()) == []
+
+
+def test_pictures_and_courses_follow_the_scores(cube: Cube, tmp_path: Path) -> None:
+    survey = make_survey(cube, tmp_path / "maps", tmp_path)
+    rows, columns = CHANGED
+    assert (survey.score[rows, columns] == np.float32(0.9)).all()
+    assert (survey.score[:, 50:] == np.float32(0.1)).all()
+    course = survey.courses["west-0001"]
+    expected = [0.9 if w.start <= seconds(CHANGE) < w.end else 0.1 for w in course.windows]
+    np.testing.assert_allclose(course.scores, expected, rtol=1e-5)
+    held = [w for w in WINDOWS.values() if w.start <= seconds(CHANGE) < w.end]
+    assert {w for w, area in survey.hectares.items() if area} == set(held)
+    assert survey.hectares[held[0]] == pytest.approx(1.5)
+
+
+def test_scores_of_other_windows_are_refused(cube: Cube, tmp_path: Path) -> None:
+    cell_cube = cube.cells["west"]
+    survey = Survey(Canvas.over([cell_cube.cell], 100), threshold=0.5, min_pixels=4)
+    writer = CellMaps(tmp_path / "maps", cell_cube.cell, tags={}, values=ValueHash())
+    fewer = list(scores_of(cell_cube))[:-1]
+    with pytest.raises(ContractError, match="expected scores of windows"):
+        survey.add(cell_cube, fewer, WINDOWS, writer, tmp_path)
+
+
+def test_the_strongest_events_come_first(cube: Cube, tmp_path: Path) -> None:
+    event = make_survey(cube, tmp_path / "maps", tmp_path).events
+    many = event.loc[event.index.repeat(LISTED + 5)].reset_index(drop=True)
+    many["pixels"] = np.arange(len(many)) + 1
+    listed = strongest(many)
+    assert len(listed) == LISTED
+    assert list(listed["pixels"]) == list(range(len(many), len(many) - LISTED, -1))
