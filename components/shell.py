@@ -18,7 +18,7 @@ from groundshift.settings import StageSettings, load, parse
 log = logging.getLogger(__name__)
 
 DONE, FAILED, BAD_INPUT, TRANSIENT = 0, 1, 2, 4
-"""Exit codes: done (nothing to do included), anything else, bad input or settings, worth a retry."""
+"""Exit codes: done (also nothing to do), anything else, bad input or settings, worth a retry."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ import typer
 import yaml
 
 from groundshift.errors import GroundshiftError, SettingsError
+from groundshift.services import tracking
 from pipelines import outcome
 from pipelines.reference_page import settings_page
 
@@ -35,12 +35,13 @@ def run(
         typer.echo(f"groundshift: {error}", err=True)
         raise typer.Exit(2) from error
     started = time.time()
-    code = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro", f"infer@{area}"], env=_environment(), check=False
-    ).returncode
-    if code:
-        typer.echo(f"groundshift: {area} did not finish; the messages above say why", err=True)
-        raise typer.Exit(1)
+    with tracking.pipeline_run(f"groundshift run {area}", area):
+        code = subprocess.run(
+            [sys.executable, "-m", "dvc", "repro", f"infer@{area}"], env=_environment(), check=False
+        ).returncode
+        if code:
+            typer.echo(f"groundshift: {area} did not finish; the messages above say why", err=True)
+            raise typer.Exit(1)
     typer.echo(outcome.describe(Path("data") / area, since=started))
 
 
@@ -66,10 +67,9 @@ def _require_area(params: Path, area: str) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """The stages' environment: this Python first on the path, one key for the run's tracking."""
+    """The stages' environment: this Python first on the path."""
     scripts = str(Path(sys.executable).parent)
     return {
-        "GROUNDSHIFT_RUN": uuid.uuid4().hex,
         "TF_CPP_MIN_LOG_LEVEL": "2",
         **os.environ,
         "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}",

@@ -30,7 +30,8 @@ def describe(folder: Path, *, since: float) -> str:
     lines += _scores(folder / "evaluation" / "metrics.json")
     tracked = records["maps"].get("mlflow", {})
     if tracked:
-        lines.append(f"  MLflow  run {tracked['run']} in {tracked['store']}")
+        run = tracked.get("parent", tracked["run"])
+        lines.append(f"  MLflow  run {run} in {tracked['store']}")
     return "\n".join(lines)
 
 

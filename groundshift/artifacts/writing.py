@@ -23,6 +23,9 @@ from groundshift.errors import ContractError
 
 _LOCK = ".lock"
 
+provenance: dict[str, Any] = {}
+"""What this process adds to the record of every artifact it writes, such as ids of its run."""
+
 
 @dataclass
 class Draft:
@@ -100,6 +103,7 @@ def writing(
                 "started": round(started, 3),
                 "seconds": round(time.time() - started, 3),
                 "machine": platform.machine(),
+                **provenance,
                 **draft.record,
             },
         )

@@ -23,20 +23,24 @@ from groundshift.assessment.scores import NO_THRESHOLD, Score, regression
 from groundshift.assessment.scoring import StripReader, fit_trees, score_panels, without
 from groundshift.cube.store import Cube
 from groundshift.domain.eras import era
+from groundshift.samples.splits import Split
 from groundshift.samples.store import LabelKind, Samples
 from groundshift.settings import EvaluateSettings
 
 log = logging.getLogger(__name__)
 
+_BINS = 50
+"""Bins of equal mass of the reliability curve: at a prevalence of 4 % the change fills the last."""
+
 PanelScores = NDArray[np.float32]
-ScorePanel = Callable[[Panel], PanelScores]
-"""The network: scores [window, y, x] of a panel."""
+ScorePanels = Callable[[Sequence[Panel]], list[PanelScores]]
+"""The network: scores [window, y, x] of every panel."""
 FindEvents = Callable[[Panel, PanelScores, float], gpd.GeoDataFrame]
 """Dated events of a panel's scores at a threshold."""
 
 
 @dataclass(frozen=True)
-class Split:
+class Scored:
     """The panels of a split at one level, and the network's scores on them."""
 
     panels: list[Panel]
@@ -59,15 +63,18 @@ class Evaluation:
         cube: Cube,
         samples: Samples,
         settings: EvaluateSettings,
-        network: ScorePanel,
+        network: ScorePanels,
         find: FindEvents,
     ) -> None:
         self._cube, self._samples, self._settings = cube, samples, settings
         self._find = find
         self._reader = StripReader(cube)
         main = main_kind(samples)
-        self._validation = self._scored("validation", main, network)
-        self._test = self._scored("test", main, network)
+        validation, test = self._panels("validation", main), self._panels("test", main)
+        log.info("the network scores %d validation and %d test blocks", len(validation), len(test))
+        scores = network([*validation, *test])
+        self._validation = Scored(validation, scores[: len(validation)])
+        self._test = Scored(test, scores[len(validation) :])
         self.threshold = self._own_threshold()
 
     def results(self) -> list[LevelResult]:
@@ -76,30 +83,24 @@ class Evaluation:
         found = [self._level(main, self._test, with_baselines=self._settings.baselines)]
         if main == "truth" and "synthetic" in self._samples.label_kinds:
             labelled = self._panels("test", "synthetic")
-            beside = Split(labelled, self._test.network)
+            beside = Scored(labelled, self._test.network)
             found.append(self._level("synthetic", beside, with_baselines=False))
         return found
 
-    def _panels(self, split: str, which: LabelKind) -> list[Panel]:
-        stride = self._settings.stride
-        return panels(self._samples, self._cube, split, which, stride=stride)  # type: ignore[arg-type]
-
-    def _scored(self, split: str, which: LabelKind, network: ScorePanel) -> Split:
-        labelled = self._panels(split, which)
-        log.info("the network scores %d %s blocks", len(labelled), split)
-        return Split(labelled, [network(panel) for panel in labelled])
+    def _panels(self, split: Split, which: LabelKind) -> list[Panel]:
+        return panels(self._samples, self._cube, split, which, stride=self._settings.stride)
 
     def _own_threshold(self) -> Score:
         if self._settings.threshold is not None:
             return Score(self._settings.threshold)
         return choose_threshold(self._validation.panels, self._validation.network)
 
-    def _level(self, which: LabelKind, test: Split, *, with_baselines: bool) -> LevelResult:
+    def _level(self, which: LabelKind, test: Scored, *, with_baselines: bool) -> LevelResult:
         network = self._judge(NETWORK, test.panels, test.network, self.threshold)
         result = LevelResult(level_of(self._samples, which), test.panels, network)
         pooled = Pooled.of(test.panels, test.network)
         labels, scores = positive(pooled.all_labels), pooled.all_scores
-        curve = reliability(labels, scores)
+        curve = reliability(labels, scores, _BINS)
         extra = {
             **regression(pooled.all_labels, scores),
             **region_scores(test.panels, test.network, self.threshold, self._settings.boundary),
@@ -111,7 +112,7 @@ class Evaluation:
             result = self._with_events(result, test)
         return self._with_baselines(result, test, which) if with_baselines else result
 
-    def _with_events(self, result: LevelResult, test: Split) -> LevelResult:
+    def _with_events(self, result: LevelResult, test: Scored) -> LevelResult:
         """The result with scores of events; there are none where truth is no polygons."""
         truth, threshold = self._samples.truth, self.threshold.value
         if truth is None:
@@ -127,7 +128,7 @@ class Evaluation:
         extra = result.extra | event_summary(table)
         return replace(result, extra=extra, events=table, groups=events_by_group(table))
 
-    def _with_baselines(self, result: LevelResult, test: Split, which: LabelKind) -> LevelResult:
+    def _with_baselines(self, result: LevelResult, test: Scored, which: LabelKind) -> LevelResult:
         rivals: dict[str, Rival] = {}
         absent: dict[str, str] = {}
         for name, predictor in self._predictors().items():
@@ -159,7 +160,7 @@ class Evaluation:
         log.info("fitting boosted trees to %d training blocks", len(training))
         return found | {TREES: fit_trees(training, self._reader, self._settings.seed)}
 
-    def _label_formula(self, test: Split) -> Rival:
+    def _label_formula(self, test: Scored) -> Rival:
         """The synthetic label as a predictor, on the pixels and windows that have one."""
         validation = [panel.labels for panel in self._panels("validation", "synthetic")]
         threshold = choose_threshold(without(self._validation.panels, validation), validation)

@@ -237,10 +237,9 @@ def _date_errors(events: pd.DataFrame) -> dict[str, Score]:
 
 def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """The tables of all blocks, one after another; columns stay even without a row."""
-    parts = [table for table in tables if not table.empty]
-    if not parts:
-        return pd.DataFrame(columns=list(COLUMNS)).astype({"counts": bool})
-    return pd.concat(parts, ignore_index=True)
+    rows = [row for table in tables for row in table.to_dict(orient="records")]
+    # By rows, since pandas guesses the type of a column from tables that are empty there, too.
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"counts": bool})
 
 
 def _pixels(geometry: object, grid: GeoBox) -> Mask:

@@ -156,6 +156,7 @@ def hash_cell(values: ValueHash, plan: CellPlan, indices: Mapping[str, SensorInd
     for name, sensor in sorted(plan.sensors.items()):
         steps = np.array([frame.step for frame in sensor.frames], np.int32)
         values.add(f"{cell_id}/{name}/step", steps)
+        values.add(f"{cell_id}/{name}/time", indices[name].slot_times[list(sensor.slots)])
         values.add(f"{cell_id}/{name}/frame", indices[name].digests[list(sensor.slots)])
 
 

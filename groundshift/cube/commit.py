@@ -27,12 +27,10 @@ _PREPARED = ".revision-"
 
 @dataclass(frozen=True)
 class Preparation:
-    """A revision in the making: its hidden folder, and the lock that keeps `prune` away."""
+    """A revision in the making, in a hidden folder of the cube."""
 
     cube: Path
     folder: Path
-    lock: int
-    """File descriptor of the cube's folder."""
 
     def commit(self, expected: str, manifest: Manifest, cells: Iterable[Revision]) -> None:
         """Make the revision the cube's current one, unless the cube has moved on.
@@ -48,18 +46,19 @@ class Preparation:
         manifest.write(self.folder)
         with (self.folder / FILE_NAME).open("rb") as file:
             os.fsync(file.fileno())
-        fcntl.flock(self.lock, fcntl.LOCK_EX)
-        if read_manifest(self.cube, CONTRACT).content_hash != expected:
-            raise ContractError(
-                f"{self.cube}: expected the revision that was read at the start, found a newer one "
-                "by another run. Nothing was changed; run it again"
-            )
-        for cell in cells:
-            target = Revision(self.cube, cell.cell_id, cell.number)
-            _remove(target)  # left by a run that was killed right here
-            cell.group.rename(target.group)
-            cell.looks.rename(target.looks)
-        os.replace(self.folder / FILE_NAME, self.cube / FILE_NAME)
+        with _locked(self.cube / "cells", fcntl.LOCK_EX):
+            if read_manifest(self.cube, CONTRACT).content_hash != expected:
+                raise ContractError(
+                    f"{self.cube}: expected the revision that was read at the start, found a newer "
+                    "one by another run. Nothing was changed; run it again"
+                )
+            for cell in cells:
+                target = Revision(self.cube, cell.cell_id, cell.number)
+                for path in target.paths:  # left by a run that was killed right here
+                    _delete(path)
+                cell.group.rename(target.group)
+                cell.looks.rename(target.looks)
+            os.replace(self.folder / FILE_NAME, self.cube / FILE_NAME)
 
 
 @contextmanager
@@ -70,16 +69,12 @@ def preparing(cube: Path) -> Iterator[Preparation]:
         ContractError: there is no cube to revise.
     """
     read_manifest(cube, CONTRACT)
-    lock = os.open(cube, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+    with _locked(cube, fcntl.LOCK_SH):
         folder = Path(tempfile.mkdtemp(prefix=_PREPARED, dir=cube))
         try:
-            yield Preparation(cube, folder, lock)
+            yield Preparation(cube, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os.close(lock)
 
 
 def share(old: Path, new: Path) -> None:
@@ -89,10 +84,7 @@ def share(old: Path, new: Path) -> None:
         if target.exists():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(path, target)
-        except OSError:  # a file system without hard links
-            shutil.copy2(path, target)
+        os.link(path, target)  # where Zarr can write, links are possible: it makes them itself
 
 
 def entries_of(
@@ -128,34 +120,25 @@ def prune(cube: Path) -> tuple[Path, ...]:
     Raises:
         ContractError: the cube is being revised.
     """
-    lock = os.open(cube, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ContractError(f"{cube} is being revised. Wait for it, then prune") from None
-        manifest = read_manifest(cube, CONTRACT)
-        current = {
-            path
-            for entry in manifest.summary["cells"]
-            for path in _paths(Revision(cube, entry["id"], entry["revision"]))
-        }
-        found = [*cube.glob("cells/*/*"), *cube.glob(f"{_PREPARED}*")]
-        stale = tuple(sorted(set(found) - current))
-        for path in stale:
-            _delete(path)
-        return stale
-    finally:
-        os.close(lock)
+        with _locked(cube, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            return _prune(cube)
+    except BlockingIOError:
+        raise ContractError(f"{cube} is being revised. Wait for it, then prune") from None
 
 
-def _paths(revision: Revision) -> tuple[Path, Path]:
-    return revision.group, revision.looks
-
-
-def _remove(revision: Revision) -> None:
-    for path in _paths(revision):
+def _prune(cube: Path) -> tuple[Path, ...]:
+    manifest = read_manifest(cube, CONTRACT)
+    current = {
+        path
+        for entry in manifest.summary["cells"]
+        for path in Revision(cube, entry["id"], entry["revision"]).paths
+    }
+    found = {*cube.glob("cells/*/*"), *cube.glob(f"{_PREPARED}*")}
+    stale = tuple(sorted(found - current))
+    for path in stale:
         _delete(path)
+    return stale
 
 
 def _delete(path: Path) -> None:
@@ -163,3 +146,18 @@ def _delete(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(folder: Path, operation: int) -> Iterator[None]:
+    """Hold a lock on a folder itself, so that no lock file becomes part of the artifact.
+
+    The cube's own is shared by all who prepare a revision, and exclusive to `prune`; that of its
+    cells is exclusive to a commit, which is short.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, operation)
+        yield
+    finally:
+        os.close(descriptor)

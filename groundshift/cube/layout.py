@@ -56,6 +56,11 @@ class Revision:
         """The table of the observations it is made of."""
         return self.group.with_suffix(".parquet")
 
+    @property
+    def paths(self) -> tuple[Path, Path]:
+        """All that belongs to it."""
+        return self.group, self.looks
+
 
 @dataclass(frozen=True)
 class SensorArrays:

@@ -19,7 +19,7 @@ HIGH = 0.5
 DURATIONS_DAYS = (0, 30, 60, 90, 120, 150, 180)
 """How long a transition may take; 0 is a change from one look to the next."""
 
-_FEW = 0.5
+_FEW = 0.75
 """Support is a mean over at least this share of the most windows that contain one date."""
 
 _CHUNK = 1 << 22  # numbers held at a time while support is computed
@@ -51,35 +51,47 @@ class MeanSeries:
     power: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Support:
+    """How well all windows together support a change of each pixel.
+
+    Attributes:
+        value: [y, x] at its best date; NaN where a pixel has no score.
+        date: [y, x] that date in seconds since 1970, one of the windows' centres.
+    """
+
+    value: NDArray[np.float32]
+    date: NDArray[np.int64]
+
+
 def support(
     scores: NDArray[np.float32], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """How well all windows together support a change of each pixel, at its best date.
+) -> Support:
+    """The best mean score of all the windows that contain one date.
 
-    The support of a date is the mean score of the windows that contain it. One window among
-    ninety that scores high by chance makes a high maximum, but no support. Near the ends of the
-    series few windows contain a date: the missing ones up to half the usual number count as 0.
+    One window among ninety that scores high by chance makes a high maximum, but no support. Near
+    the ends of the series few windows contain a date: those that are missing up to three quarters
+    of the usual number count as 0.
 
     Args:
         scores: [window, y, x], NaN where a pixel has none.
         starts: [window] first instant, seconds since 1970.
         ends: [window] first instant after it.
-
-    Returns:
-        [y, x], the largest support of any window's centre; NaN where a pixel has no score.
     """
     centres = (starts + ends) // 2
     contains = (starts <= centres[:, None]) & (centres[:, None] < ends)
     count = contains.sum(axis=1, keepdims=True)
     weights = (contains / np.maximum(count, _FEW * count.max())).astype(np.float32)
-    best = np.empty(scores.shape[1:], np.float32)
+    value = np.empty(scores.shape[1:], np.float32)
+    date = np.empty(scores.shape[1:], np.int64)
     rows = max(1, _CHUNK // max(len(scores) * scores.shape[2], 1))
-    for top in range(0, len(best), rows):
-        part = scores[:, top : top + rows]
+    for top in range(0, len(value), rows):
+        part = np.asarray(scores[:, top : top + rows])
         known = ~np.isnan(part)
-        summed = np.tensordot(weights, np.where(known, part, np.float32(0)), axes=1)
-        best[top : top + rows] = np.where(known.any(axis=0), summed.max(axis=0), np.nan)
-    return best
+        mean = np.tensordot(weights, np.where(known, part, np.float32(0)), axes=1)
+        value[top : top + rows] = np.where(known.any(axis=0), mean.max(axis=0), np.nan)
+        date[top : top + rows] = centres[mean.argmax(axis=0)]
+    return Support(value, date)
 
 
 def window_dates(

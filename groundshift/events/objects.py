@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.features import shapes
 from scipy import ndimage
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from shapely.geometry import shape
 
 from groundshift.cube.store import CellCube
 from groundshift.events.dating import (
     MeanSeries,
+    Support,
     fit_transition,
     high_span,
     support,
@@ -27,7 +30,18 @@ Place = tuple[slice, slice]
 ReadSeries = Callable[[Place, NDArray[np.bool_]], Sequence[MeanSeries]]
 """Gives the mean radar series of some pixels [y, x] of a place on the scores' grid."""
 
+APART = 0.75
+"""Neighbours whose dates lie this share of a window's length apart belong to different events."""
+
 COLUMNS = ("id", "score", "start", "date", "end", "area_m2", "pixels")
+_TYPES = {
+    "id": "object",
+    "score": "float64",
+    **dict.fromkeys(("start", "date", "end"), "datetime64[s]"),
+    "area_m2": "float64",
+    "pixels": "int64",
+}
+"""Of the columns, also where there is no event."""
 
 
 @dataclass(frozen=True)
@@ -48,25 +62,52 @@ class ScoredWindows:
 
 
 def label_objects(
-    values: NDArray[np.float32], threshold: float, min_pixels: int
+    supported: Support, threshold: float, *, min_pixels: int, apart: float
 ) -> NDArray[np.int32]:
-    """Number the connected groups (over edges) of pixels at or above a threshold.
+    """Number the connected groups of supported pixels.
+
+    Pixels that share an edge are connected if their dates are near enough: two fields side by side
+    that are built over half a year apart are two events.
 
     Args:
-        values: [y, x], NaN where a pixel has none.
-        threshold: a pixel belongs to an event from it on.
+        supported: support and date of every pixel.
+        threshold: a pixel belongs to an event from this support on.
         min_pixels: smaller groups are dropped.
+        apart: seconds from which on two dates are different ones.
 
     Returns:
-        [y, x], 1, 2, ... in rows from the top left, 0 elsewhere.
+        [y, x], 1, 2, ... by their first pixel in rows from the top left, 0 elsewhere.
     """
-    groups, _ = ndimage.label(values >= threshold)
-    sizes = np.bincount(groups.ravel())
-    kept = np.flatnonzero(sizes >= min_pixels)
-    numbers = np.zeros(len(sizes), np.int32)
-    numbers[kept[kept > 0]] = np.arange(1, (kept > 0).sum() + 1)
-    labelled: NDArray[np.int32] = numbers[groups]
-    return labelled
+    inside = supported.value >= threshold
+    places = np.arange(inside.size).reshape(inside.shape)
+    pairs = [
+        _near(inside, supported.date, places, np.s_[:, :-1], np.s_[:, 1:], apart),
+        _near(inside, supported.date, places, np.s_[:-1, :], np.s_[1:, :], apart),
+    ]
+    first, second = np.concatenate(pairs, axis=1)
+    edges = coo_matrix((np.ones(len(first), bool), (first, second)), shape=(inside.size,) * 2)
+    groups = connected_components(edges, directed=False)[1].reshape(inside.shape)
+    sizes = np.bincount(groups[inside], minlength=int(groups.max(initial=0)) + 1)
+    kept = inside & (sizes[groups] >= min_pixels)
+    labels = np.zeros(inside.shape, np.int32)
+    numbers, begins, members = np.unique(groups[kept], return_index=True, return_inverse=True)
+    rank = np.empty(len(numbers), np.int32)
+    rank[np.argsort(begins)] = np.arange(1, len(numbers) + 1)
+    labels[kept] = rank[members]
+    return labels
+
+
+def _near(
+    inside: NDArray[np.bool_],
+    dates: NDArray[np.int64],
+    places: NDArray[np.int64],
+    one: tuple[slice, slice],
+    other: tuple[slice, slice],
+    apart: float,
+) -> NDArray[np.int64]:
+    """Pairs of neighbours that belong together: [2, pair] places."""
+    together = inside[one] & inside[other] & (np.abs(dates[one] - dates[other]) < apart)
+    return np.stack([places[one][together], places[other][together]])
 
 
 def find_events(
@@ -92,7 +133,8 @@ def find_events(
         end (of the transition, UTC), area_m2, pixels.
     """
     supported = support(windows.scores, windows.starts, windows.ends)
-    labels = label_objects(supported, threshold, min_pixels)
+    apart = APART * float(np.median(windows.ends - windows.starts))
+    labels = label_objects(supported, threshold, min_pixels=min_pixels, apart=apart)
     geometries = _polygons(labels, windows.grid)
     boxes = ndimage.find_objects(labels)
     pixel = abs(windows.grid.resolution.x * windows.grid.resolution.y)
@@ -105,7 +147,7 @@ def find_events(
             {
                 "id": f"{prefix}{number:04d}",
                 "geometry": geometry,
-                "score": float(supported[place][inside].mean()),
+                "score": float(supported.value[place][inside].mean()),
                 "start": _instant(start),
                 "date": _instant(date),
                 "end": _instant(end),
@@ -116,7 +158,7 @@ def find_events(
     table = gpd.GeoDataFrame(
         rows, columns=[*COLUMNS, "geometry"], geometry="geometry", crs=str(windows.grid.crs)
     )
-    return table.astype(dict.fromkeys(("start", "date", "end"), "datetime64[s]")) if rows else table
+    return table.astype(_TYPES)
 
 
 def cube_series(cube: CellCube, origin: tuple[int, int] = (0, 0)) -> ReadSeries:

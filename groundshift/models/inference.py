@@ -134,8 +134,8 @@ def score_place(
     _require_context(cell, detector.radius)
     size = (rows.stop - rows.start, columns.stop - columns.start)
     (read_rows, kept_rows), (read_columns, kept_columns) = (
-        _around(place, total, detector.radius)
-        for place, total in zip((rows, columns), cell.shape, strict=True)
+        _around(place, total, edge + 2 * detector.radius, detector.radius)
+        for place, edge, total in zip((rows, columns), size, cell.shape, strict=True)
     )
     target = (slice(0, size[0]), slice(0, size[1]))
     part = Block(read_rows, read_columns, (kept_rows, kept_columns), target)
@@ -145,17 +145,6 @@ def score_place(
         found = _score_block(detector, cell, part, ranges[group], memory)
         scores[group] = found[:, :, *part.core].mean(axis=0)
     return scores
-
-
-def _around(place: slice, total: int, halo: int) -> tuple[slice, slice]:
-    """What is read along one axis for a place, and where in it the place lies.
-
-    At the image's edge the span that is read moves inwards, so that places of one size share a
-    shape and the network is compiled for them once.
-    """
-    length = min(place.stop - place.start + 2 * halo, total)
-    start = min(max(place.start - halo, 0), total - length)
-    return slice(start, start + length), slice(place.start - start, place.stop - start)
 
 
 def blocks_of(cell: CellCube, block: int, halo: int) -> Iterator[Block]:
@@ -172,18 +161,24 @@ def blocks_of(cell: CellCube, block: int, halo: int) -> Iterator[Block]:
 def _spans(
     size: int, total: int, margin: int, block: int, halo: int
 ) -> list[tuple[slice, slice, slice]]:
-    """Along one axis: what is read of the grid, what of it is kept, where that lies in the core.
-
-    At the image's edge the span that is read moves inwards instead of becoming shorter.
-    """
-    length = min(block + 2 * halo, total)
+    """Along one axis: what is read of the grid, what of it is kept, where that lies in the core."""
     spans = []
     for begin in range(0, size, block):
-        end = min(begin + block, size)
-        start = min(max(begin + margin - halo, 0), total - length)
-        kept = slice(begin + margin - start, end + margin - start)
-        spans.append((slice(start, start + length), kept, slice(begin, end)))
+        place = slice(begin + margin, min(begin + block, size) + margin)
+        read, kept = _around(place, total, block + 2 * halo, halo)
+        spans.append((read, kept, slice(begin, place.stop - margin)))
     return spans
+
+
+def _around(place: slice, total: int, length: int, halo: int) -> tuple[slice, slice]:
+    """What is read along one axis for a place, and where in it the place lies.
+
+    At the image's edge the span that is read moves inwards instead of becoming shorter, so that
+    all have one length.
+    """
+    length = min(length, total)
+    start = min(max(place.start - halo, 0), total - length)
+    return slice(start, start + length), slice(place.start - start, place.stop - start)
 
 
 def _require_context(cell: CellCube, halo: int) -> None:

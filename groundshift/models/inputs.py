@@ -263,7 +263,7 @@ def select_streams(signature: Signature, variant: Literal["both", "radar", "opti
     )
     if not chosen:
         raise SettingsError(
-            f"train.variant: {variant} needs a {variant} stream in the cube, found "
+            f"train.variant={variant}: expected a stream of that kind in the cube, found "
             f"{', '.join(s.role for s in signature.streams)}. Set train.variant=both"
         )
     return dataclasses.replace(signature, streams=chosen)
@@ -287,7 +287,7 @@ def fit_inputs(
     Raises:
         SettingsError: a stream has no look at all there.
     """
-    chosen = patches.iloc[np.unique(np.linspace(0, len(patches) - 1, _PATCHES).astype(int))]
+    chosen = patches.iloc[:: -(-len(patches) // _PATCHES) or 1]
     scales = []
     for stream in signature.streams:
         scale: Scale = "decibel" if is_radar(stream.role) else "linear"

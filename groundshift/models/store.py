@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from groundshift.artifacts import read_manifest
+from groundshift.artifacts import Manifest, read_manifest
 from groundshift.artifacts.manifest import check_files
 from groundshift.domain.signature import Signature
 from groundshift.errors import ContractError
+from groundshift.models.checkpoint import Weights
 from groundshift.models.inputs import Inputs, Streams
 from groundshift.models.networks import NetworkSpec, assign_weights, build
 from groundshift.models.stepping import Stepper
@@ -41,8 +42,6 @@ NETWORK, WEIGHTS, HISTORY, PROBE = (
 )
 PROBE_TOLERANCE = 1e-3
 """Largest difference of scores between processors and library versions."""
-
-Weights = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,13 @@ class Probe:
     steps: NDArray[np.bool_]
     score: NDArray[np.float32]
 
+    def arrays(self) -> dict[str, Any]:
+        """The sample as named arrays, as `serve` takes them."""
+        named: dict[str, Any] = {"steps": self.steps}
+        for role, (values, age_days) in self.streams.items():
+            named |= {f"values_{role}": values, f"age_days_{role}": age_days}
+        return named
+
 
 @dataclass(frozen=True)
 class Detector:
@@ -71,6 +77,7 @@ class Detector:
         radius: pixels beyond which what lies there changes a score by at most 1e-5.
         members: weights of each network of the ensemble.
         windows: settings of the windows it was trained on (length, min_steps, max_steps, labels).
+        origin: manifest of the artifact it comes from, if it does.
     """
 
     spec: NetworkSpec
@@ -79,6 +86,7 @@ class Detector:
     radius: int
     members: tuple[Weights, ...]
     windows: dict[str, Any] = dataclasses.field(default_factory=dict)
+    origin: Manifest | None = None
 
     @classmethod
     def open(cls, folder: Path, *, verify: bool = True) -> "Detector":
@@ -91,8 +99,9 @@ class Detector:
         Raises:
             ContractError: not a whole model artifact, or the probe scores differently.
         """
-        check_files(folder, read_manifest(folder, CONTRACT))
-        detector = cls.read(folder)
+        manifest = read_manifest(folder, CONTRACT)
+        check_files(folder, manifest)
+        detector = dataclasses.replace(cls.read(folder), origin=manifest)
         if verify:
             detector.verify(read_probe(folder / PROBE))
         return detector
@@ -136,6 +145,20 @@ class Detector:
         }
         (folder / NETWORK).write_text(json.dumps(described, indent=1, allow_nan=False) + "\n")
         save_file(self.arrays(), folder / WEIGHTS)
+
+    @property
+    def manifest(self) -> Manifest:
+        """Manifest of the artifact it comes from.
+
+        Raises:
+            ContractError: it comes from none, as the published networks.
+        """
+        if self.origin is None:
+            raise ContractError(
+                "this model was not opened from a model artifact: expected a manifest, found none. "
+                "Write it by the stage train, or open one with Detector.open"
+            )
+        return self.origin
 
     def arrays(self) -> Weights:
         """All members' weights, by `member_<n>/<layer>/<weight>`, in order."""
@@ -234,11 +257,9 @@ def write_probe(path: Path, detector: Detector, batch: Batch) -> Probe:
     }
     steps = batch.steps[:1]
     score = detector.score_streams(streams, steps).mean(axis=0)
-    arrays: dict[str, Any] = {"steps": steps, "score": score}
-    for role, (values, age_days) in streams.items():
-        arrays |= {f"values_{role}": values, f"age_days_{role}": age_days}
-    np.savez(path, **arrays)
-    return Probe(streams, steps, score)
+    probe = Probe(streams, steps, score)
+    np.savez(path, score=score, **probe.arrays())
+    return probe
 
 
 def _compiled(network: keras.Model) -> Any:

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
 from groundshift.domain.bands import role_index
@@ -87,6 +89,15 @@ class Canvas:
             return np.column_stack([x, y]) / self.factor
 
         return shapely.transform(geometry, place)
+
+    def cover(self, shapes: gpd.GeoDataFrame) -> NDArray[np.bool_]:
+        """Which picture pixels polygons of the cells' reference system reach into, [y, x]."""
+        if not len(shapes):
+            return np.zeros(self.shape, bool)
+        drawn = map(self.to_picture, shapes.geometry)
+        # Whole pixels at full size; on a thinned picture, what a small polygon touches counts.
+        burnt = rasterize(drawn, self.shape, all_touched=self.factor > 1, dtype=np.uint8)
+        return np.asarray(burnt, bool)
 
     def _corner(self, cell: Cell) -> tuple[int, int]:
         transform = cell.core.transform

@@ -37,6 +37,7 @@ __all__ = [
     "limassol_sea",
     "load_network",
     "mean_image",
+    "published_detector",
     "single_windows",
     "split_tiles",
     "synthetic_label",
@@ -49,9 +50,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the network, and with it TensorFlow, only when it is asked for."""
+    """Import the networks, and with them TensorFlow, only when they are asked for."""
     if name == "load_network":
         from groundshift.reference.network import load_network
 
         return load_network
+    if name == "published_detector":
+        from groundshift.reference.detector import published_detector
+
+        return published_detector
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

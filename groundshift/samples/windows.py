@@ -27,6 +27,8 @@ MANY_STEPS = "too many steps"
 NO_PREVIOUS = "no complete previous window"
 NO_NEXT = "no complete next window"
 
+_LONG_GAP = 0.95  # quantile of the gaps between steps
+
 ABSENT = -1
 """Index where a window has no neighbour."""
 
@@ -152,12 +154,12 @@ def triple(
 
 
 def covered(times: NDArray[np.int64], period: Period | None) -> Period:
-    """The stretch of time in which the series could have shown a step.
+    """The stretch of time that the series covers.
 
-    It reaches one usual gap (the median) beyond the outermost steps, but not beyond the period: a
-    period that ends in the future doesn't make windows complete.
+    It reaches one gap beyond the outermost steps, as long as one gap in twenty is, but not beyond
+    the period: a period that ends in the future doesn't make windows complete.
     """
-    gap = int(np.median(np.diff(times))) if len(times) > 1 else 0
+    gap = int(np.quantile(np.diff(times), _LONG_GAP)) if len(times) > 1 else 0
     begin, end = int(times[0]) - gap, int(times[-1]) + gap
     if period is None:
         return begin, end

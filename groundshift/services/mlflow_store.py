@@ -36,6 +36,11 @@ class Store:
     """Id of the experiment."""
     uri: str
 
+    @property
+    def name(self) -> str:
+        """The URI as it may be shown: without credentials, from the current folder if below it."""
+        return masked(self.uri).replace(f"{Path.cwd()}{os.sep}", "")
+
 
 def tracking_uri() -> str:
     """Where runs are kept: `MLFLOW_TRACKING_URI`, or a SQLite file in the current folder."""

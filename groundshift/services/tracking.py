@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from groundshift import __version__
 from groundshift.artifacts import Summary
 from groundshift.artifacts.manifest import FILE_NAME, WRITERS, read_manifest
+from groundshift.artifacts.writing import provenance
+from groundshift.errors import SourceError
 from groundshift.services import logged_model, mlflow_store
 from groundshift.services.mlflow_store import Store, first_line, flatten, impatient, reaching
 from groundshift.settings import StageSettings
@@ -46,7 +48,17 @@ class StageRun:
 
     store: Store | None = None
     id: str = ""
+    parent: str | None = None
+    """Id of the run it is nested in."""
     _lost: bool = field(default=False, init=False)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What artifacts written in this run record of it."""
+        if self.store is None:
+            return {}
+        parent = {} if self.parent is None else {"parent": self.parent}
+        return {"mlflow": {"store": self.store.name, "run": self.id, **parent}}
 
     def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Log numbers, at a step (an epoch) where given; undefined ones are left out."""
@@ -192,6 +204,7 @@ def stage_run(
     global _active
     run = _start(stage, settings, folders)
     _active = run
+    provenance.update(run.record)
     try:
         yield run
     except BaseException as error:
@@ -201,22 +214,18 @@ def stage_run(
         run.end()
     finally:
         _active = StageRun()
+        provenance.pop("mlflow", None)
 
 
 @dataclass
 class PipelineRun:
-    """The parent run that the stages of one pipeline run share."""
+    """The parent run that the stages of one pipeline run share.
 
-    file: Path | None
-    """Holds the run's name and area and, once a stage has started, its id."""
+    Attributes:
+        id: of the run in MLflow, known once the pipeline run is over; None if no stage had to run.
+    """
 
-    @property
-    def id(self) -> str | None:
-        """Id of the parent run in MLflow; None as long as no stage had to run."""
-        if self.file is None:
-            return os.environ.get("MLFLOW_RUN_ID")
-        run_id: str | None = json.loads(self.file.read_text()).get("id")
-        return run_id
+    id: str | None = None
 
 
 @contextmanager
@@ -230,14 +239,14 @@ def pipeline_run(name: str, area: str) -> Iterator[PipelineRun]:
         name: name of the parent run.
         area: logged as a tag.
     """
-    if os.environ.get("MLFLOW_RUN_ID"):
-        yield PipelineRun(None)
+    run = PipelineRun(os.environ.get("MLFLOW_RUN_ID"))
+    if run.id is not None:
+        yield run
         return
     with tempfile.TemporaryDirectory(prefix="groundshift-run-") as folder:
-        run = PipelineRun(Path(folder) / "run.json")
-        assert run.file is not None
-        run.file.write_text(json.dumps({"name": name, "area": area}))
-        os.environ[RUN_FILE] = str(run.file)
+        shared = Path(folder) / "run.json"
+        shared.write_text(json.dumps({"name": name, "area": area}))
+        os.environ[RUN_FILE] = str(shared)
         status = "FINISHED"
         try:
             yield run
@@ -245,7 +254,8 @@ def pipeline_run(name: str, area: str) -> Iterator[PipelineRun]:
             status = "FAILED"
             raise
         finally:
-            os.environ.pop(RUN_FILE, None)
+            del os.environ[RUN_FILE]
+            run.id = json.loads(shared.read_text()).get("id")
             if run.id is not None:
                 _end_pipeline(run.id, status)
 
@@ -262,11 +272,12 @@ def _start(stage: str, settings: StageSettings, folders: Mapping[str, Path]) -> 
             **mlflow_store.source_tags(f"python -m components.{stage}"),
         }
         experiment = store.experiment
-        if parent := _parent(store):
+        parent = _parent(store)
+        if parent is not None:
             tags[_PARENT] = parent
             experiment = store.client.get_run(parent).info.experiment_id
         created = store.client.create_run(experiment, tags=tags, run_name=stage)
-        run = StageRun(store, created.info.run_id)
+        run = StageRun(store, created.info.run_id, parent)
         try:
             run.log_settings(settings)
             run.log_inputs(stage, folders)
@@ -298,9 +309,12 @@ def _parent(store: Store) -> str | None:
 
 def _end_pipeline(run_id: str, status: str) -> None:
     """Close a parent run, and those of its stages that were killed and could not do so."""
-    run = StageRun(mlflow_store.open_store(), run_id)
-    assert run.store is not None
-    client = run.store.client
+    try:
+        store = mlflow_store.open_store()
+    except SourceError as error:
+        log.warning("MLflow run %s stays open: %s", run_id, error)
+        return
+    run, client = StageRun(store, run_id), store.client
     with run._tolerant("end"):
         experiment = client.get_run(run_id).info.experiment_id
         killed = client.search_runs(

@@ -233,7 +233,7 @@ def test_a_geotiff_pair_on_the_cells_grid_is_reproduced_exactly(tmp_path):
 
 
 def test_planted_changes_travel_along_as_truth(tmp_path):
-    plan = ROOT / "demo" / "plantings" / "flanders_1.geojson"
+    plan = ROOT / "demo" / "plantings" / "flanders_4.geojson"
     radar = BRIEF | {
         "period": SETTINGS["period"],
         "fetch": {"files": {"root": str(DEMO), "sensors": {"s1_161": _TWO["s1_161"]}}},

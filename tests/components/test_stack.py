@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from itertools import product
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import xarray as xr
 
+from components.fetch.stage import run as fetch
+from components.stack.stage import run
 from groundshift.cube.store import Cube
 from groundshift.domain.bands import LANDSAT_TM, SENTINEL2
+from groundshift.settings import merge, parse
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "stack"
@@ -53,9 +56,7 @@ def write_patches(folder, arrays, name):
 def settings_of(folder, era, parameters):
     """Settings of both stages: every sensor on the pixels of the smaller radar image."""
     feature = {"layout": "eopatch", "feature": "BANDS", "mask_feature": "VALID"}
-    sensors = {
-        name: ERAS[era]["radar"] | feature | {"folder": name} for name in ("asc", "dsc")
-    } | {
+    sensors = {name: ERAS[era]["radar"] | feature | {"folder": name} for name in ("asc", "dsc")} | {
         "opt": ERAS[era]["optical"] | feature | {"folder": "opt", "units": "reflectance"}
     }
     shared = {
@@ -73,7 +74,7 @@ def command(stage, settings, folder, *arguments):
     """Run a stage as users do."""
     environment = os.environ | {
         "GROUNDSHIFT_WORK": str(folder / "work"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "GROUNDSHIFT_TRACKING": "off",
     }
     options = ["--settings", json.dumps(settings)] if settings else []
     words = [sys.executable, "-m", f"components.{stage}", *options, *map(str, arguments)]
@@ -108,9 +109,9 @@ def test_every_step_and_tile_is_the_published_systems(golden):
     image = np.concatenate(
         [cell_cube.read(name, *everything).values for name in cell_cube.roles.values()], axis=-1
     )
-    for run, tiling in parameters["runs"].items():
-        np.testing.assert_array_equal(cell_cube.times, arrays[f"{run}/timestamps"])
-        expected = arrays[f"{run}/tile_codes"].astype(np.float32) / 256
+    for name, tiling in parameters["runs"].items():
+        np.testing.assert_array_equal(cell_cube.times, arrays[f"{name}/timestamps"])
+        expected = arrays[f"{name}/tile_codes"].astype(np.float32) / 256
         rows, columns = tiling["tile_size_y"], tiling["tile_size_x"]
         down = rows - 2 * tiling["deadzone_y"]
         across = columns - 2 * tiling["deadzone_x"]
@@ -118,3 +119,60 @@ def test_every_step_and_tile_is_the_published_systems(golden):
         for j, i in product(range(tiling["tiles_y"]), range(tiling["tiles_x"])):
             tile = image[:, j * down : j * down + rows, i * across : i * across + columns]
             np.testing.assert_array_equal(tile, expected[:, j, i])
+
+
+def test_the_command_ends_with_its_summary(golden):
+    folder, *_, stacked = golden
+    summary = json.loads(stacked.stdout.splitlines()[-1])
+    cube = Cube.open(folder / "cube")
+    (cell_cube,) = cube.cells.values()
+    assert summary["stage"] == "stack"
+    assert summary["value_hash"] == cube.manifest.value_hash
+    assert summary["metrics"]["steps"] == len(cell_cube.times)
+    assert summary["metrics"]["bytes"] == sum(entry.size for entry in cube.manifest.files)
+
+
+def test_scenes_that_come_late_are_revised_in(golden, tmp_path, monkeypatch):
+    folder, _, _, settings, _ = golden
+    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
+    late = {"asc": 3, "opt": 5}
+    for name in TYPES:
+        for number, patch in enumerate(sorted((folder / name).iterdir())):
+            if late.get(name) != number:
+                shutil.copytree(patch, tmp_path / name / patch.name)
+    fetch_settings = merge(settings["fetch"], {"fetch": {"files": {"root": str(tmp_path)}}})
+    fetch_settings["area"] = {"like": str(tmp_path / "asc")}
+    fetch(parse("fetch", fetch_settings), observations=tmp_path / "observations")
+    chosen = parse("stack", settings["stack"])
+    folders = {"observations": tmp_path / "observations", "cube": tmp_path / "cube"}
+    first = run(chosen, **folders, revise=True)
+    folders["observations"] = folder / "observations"
+    second = run(chosen, **folders, revise=True)
+    assert second.notes[0].startswith("revised: 2 insert; 1 cells touched")
+    anew = Cube.open(folder / "cube").manifest.value_hash
+    assert (
+        first.value_hash
+        != anew
+        == second.value_hash
+        == Cube.open(tmp_path / "cube").manifest.value_hash
+    )
+    again = run(chosen, **folders, revise=True)
+    assert again.content_hash == second.content_hash
+    assert "no frame was changed" in again.notes[0]
+
+
+def test_settings_that_fit_no_observation_end_with_exit_code_2(golden):
+    folder, *_, settings, _ = golden
+    wrong = settings["stack"] | {"stack": {"optical": "s2"}}
+    options = ("--observations", folder / "observations", "--cube", folder / "other")
+    outcome = command("stack", wrong, folder, *options)
+    assert outcome.returncode == 2
+    assert "stack.optical: expected one of opt, found 's2'" in outcome.stderr
+    assert not (folder / "other").exists()
+
+
+def test_the_command_explains_itself():
+    outcome = command("stack", None, ROOT, "--help")
+    assert outcome.returncode == 0
+    for word in ("--observations", "--cube", "--revise", "Example: python -m components.stack"):
+        assert word in outcome.stdout

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from components.window.__main__ import app
 from groundshift.artifacts import digest, read_manifest
 from groundshift.samples.store import Samples
-from tests.samples.conftest import _work, artifacts, stage_settings  # noqa: F401 (fixtures)
+from tests.samples.ground import make_artifacts, stage_settings
 
 
 def invoke(artifacts, samples, **window):
@@ -29,12 +29,27 @@ def invoke(artifacts, samples, **window):
     return result, json.loads(result.stdout.splitlines()[-1]) if result.exit_code == 0 else None
 
 
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("artifacts")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROUNDSHIFT_WORK", str(folder / "work"))
+        return make_artifacts(folder)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """One place for all runs: making a new one takes MLflow seconds."""
+    return tmp_path_factory.mktemp("runs") / "mlflow.db"
+
+
 @pytest.fixture(autouse=True)
-def _no_tracking(monkeypatch, tmp_path):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+def _own_places(monkeypatch, tmp_path, runs):
+    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{runs}")
 
 
-def test_the_stage_writes_samples_that_lead_back_to_their_inputs(artifacts, tmp_path):  # noqa: F811
+def test_the_stage_writes_samples_that_lead_back_to_their_inputs(artifacts, tmp_path):
     result, summary = invoke(artifacts, tmp_path / "samples")
     assert result.exit_code == 0, result.output
     manifest = read_manifest(tmp_path / "samples", "samples")
@@ -51,7 +66,7 @@ def test_the_stage_writes_samples_that_lead_back_to_their_inputs(artifacts, tmp_
         assert (tmp_path / "samples" / name).is_file()
 
 
-def test_labels_open_in_xarray(artifacts, tmp_path):  # noqa: F811
+def test_labels_open_in_xarray(artifacts, tmp_path):
     invoke(artifacts, tmp_path / "samples")
     samples = Samples.open(tmp_path / "samples")
     cell = samples.windows["cell"].iloc[0]
@@ -62,7 +77,7 @@ def test_labels_open_in_xarray(artifacts, tmp_path):  # noqa: F811
     np.testing.assert_array_equal(labels["truth"].values, expected)
 
 
-def test_a_truth_file_goes_before_what_was_planted_and_is_an_input(artifacts, tmp_path):  # noqa: F811
+def test_a_truth_file_goes_before_what_was_planted_and_is_an_input(artifacts, tmp_path):
     table = gpd.read_parquet(artifacts.observations / "truth.parquet").iloc[:1]
     table.assign(kind="swap").to_parquet(tmp_path / "truth.parquet")
     result, _ = invoke(artifacts, tmp_path / "samples", truth=str(tmp_path / "truth.parquet"))
@@ -74,14 +89,14 @@ def test_a_truth_file_goes_before_what_was_planted_and_is_an_input(artifacts, tm
     assert not samples.label_series(cell, "truth", slice(0, 32), slice(0, 32)).any()
 
 
-def test_bad_settings_end_with_2_and_leave_nothing(artifacts, tmp_path, caplog):  # noqa: F811
+def test_bad_settings_end_with_2_and_leave_nothing(artifacts, tmp_path, caplog):
     result, _ = invoke(artifacts, tmp_path / "samples", kind="triple", length="90d")
     assert result.exit_code == 2
     assert "Set window.length=60d or shorter" in caplog.text
     assert not (tmp_path / "samples").exists()
 
 
-def test_a_cube_of_other_observations_is_refused(artifacts, tmp_path, caplog):  # noqa: F811
+def test_a_cube_of_other_observations_is_refused(artifacts, tmp_path, caplog):
     folder = tmp_path / "observations"
     document = json.loads((artifacts.observations / "manifest.json").read_text())
     document["content"]["licences"] = ["another"]

@@ -161,9 +161,7 @@ def carried(observations, chosen, cell="c"):
                 age = np.where(seen > 0, stamp // DAY - seen // DAY, -1)
                 for kept, image in zip(images[name], (frame, seen >= opens, age), strict=True):
                     kept.append(image)
-    stacked = {
-        name: tuple(np.array(image) for image in kept) for name, kept in images.items()
-    }
+    stacked = {name: tuple(np.array(image) for image in kept) for name, kept in images.items()}
     return np.array(emitted), stacked
 
 

@@ -29,7 +29,7 @@ from tests.cube.conftest import (
 )
 
 quick = examples(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -109,9 +109,7 @@ def late_changes(tmp_path_factory):
         patch.setenv("GROUNDSHIFT_WORK", str(folder / "work"))
         before = source(scenes(rng, random_times(rng, days=390), shape), shape=shape)
         old = build_cube(folder / "cube", before, settings(400))
-        changed = amended(
-            rng, before, shape, insert=3, replaced=2, drop=1, append=3, days=400
-        )
+        changed = amended(rng, before, shape, insert=3, replaced=2, drop=1, append=3, days=400)
         chosen = settings(415)
         outcome = revise(folder / "cube", changed, chosen)
         rebuilt = build_cube(folder / "rebuilt", changed, chosen)
@@ -230,8 +228,8 @@ def test_a_cube_is_not_revised_into_one_of_another_kind(small, rng):
         revise(cube, source({}, sensors={"s2": SENSORS["s2"]}), settings())
     with pytest.raises(ContractError, match=r"cells.c.shape: expected \[20, 30\]"):
         revise(cube, source({}, shape=(21, 30)), settings())
+    other = SENSORS | {"s2": replace(SENSORS["s2"], level="L1C")}
     with pytest.raises(ContractError, match=r"sensors.s2.level: expected L2A, found L1C"):
-        other = SENSORS | {"s2": replace(SENSORS["s2"], level="L1C")}
         revise(cube, source({}, sensors=other), settings())
     with pytest.raises(ContractError, match="expected a whole cube"):
         revise(cube / "cells", observations, settings())

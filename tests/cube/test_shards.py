@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundshift.cube.layout import SensorArrays, SensorIndex, write_group
-from groundshift.cube.shards import CHUNK, SLOTS, TILE, ShardFile, Sharded, encode_shard, pieces
+from groundshift.cube.shards import CHUNK, SLOTS, TILE, Sharded, ShardFile, encode_shard, pieces
 from groundshift.errors import ContractError
 from tests.cube.conftest import SENSORS, grid
 

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from groundshift.domain.bands import role_index
@@ -60,3 +61,19 @@ def test_the_eras_have_the_published_channels():
     assert {name: preset.channels for name, preset in ERAS.items()} == {"s12": 17, "ers12ls5": 9}
     with pytest.raises(SettingsError, match="unknown era"):
         era("s3")
+
+
+def test_every_stored_code_decodes_as_by_way_of_double_precision():
+    sensor = Sensor("s2", "optical", "sentinel2", ("B02",), dtype="uint16", scale=1e-4)
+    codes = np.arange(65536, dtype=np.uint16)
+    expected = (codes.astype(np.float64) / 10000).astype(np.float32)
+    np.testing.assert_array_equal(sensor.decode(codes), expected)
+    shifted = dataclasses.replace(sensor, offset=-0.1)
+    expected = (codes.astype(np.float64) / 10000 - 0.1).astype(np.float32)
+    np.testing.assert_array_equal(shifted.decode(codes), expected)
+
+
+def test_float_values_are_stored_as_they_are():
+    values = np.array([0, -0.0, 3.25, np.float32(1e-5)], np.float32)
+    sensor = Sensor("s1", "radar", "sentinel1", ("VV",))
+    np.testing.assert_array_equal(sensor.decode(values), values)

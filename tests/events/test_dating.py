@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundshift.domain.time import DAY
-from groundshift.events.dating import MeanSeries, fit_transition, high_span, window_dates
+from groundshift.events.dating import (
+    MeanSeries,
+    fit_transition,
+    high_span,
+    support,
+    window_dates,
+)
 
 START = 17_500 * DAY
 WINDOWS = START + 5 * DAY * np.arange(30)
@@ -21,6 +27,43 @@ def series_of(step_day, duration=0, *, seed=0, noise=0.1, every=6, days=200):
     generator = np.random.default_rng(seed)
     power = np.stack([0.05 * (1 + ramp), 0.01 * (1 + 2 * ramp)], axis=1)
     return MeanSeries(times, power * generator.normal(1, noise, power.shape))
+
+
+def naive_support(scores, starts, ends):
+    """The mean over the windows around each window's centre, at least 3/4 of the usual number."""
+    centres = [(a + b) // 2 for a, b in zip(starts, ends, strict=True)]
+    around = [
+        [w for w in range(len(starts)) if starts[w] <= centre < ends[w]] for centre in centres
+    ]
+    usual = max(map(len, around))
+    return max(scores[windows].sum() / max(len(windows), 0.75 * usual) for windows in around)
+
+
+@given(
+    st.lists(st.floats(0, 1, width=32), min_size=12, max_size=12),
+    st.lists(st.integers(0, 40), min_size=12, max_size=12, unique=True),
+)
+def test_support_is_the_best_mean_of_the_windows_around_a_date(values, days):
+    scores = np.array(values, np.float32)
+    starts = START + np.sort(days) * DAY
+    found = support(np.tile(scores[:, None, None], (1, 2, 3)), starts, starts + 10 * DAY)
+    expected = naive_support(scores, starts, starts + 10 * DAY)
+    assert found.value == pytest.approx(np.full((2, 3), expected), abs=1e-5)
+    assert np.isin(found.date, starts + 5 * DAY).all()
+
+
+def test_support_needs_many_windows_not_one():
+    scores = np.zeros((30, 1, 3), np.float32)
+    scores[10, 0, 0] = 1
+    scores[8:20, 0, 1] = 0.8
+    scores[:, 0, 2] = np.nan
+    found = support(scores, WINDOWS, WINDOWS + LENGTH)
+    alone, together, unknown = found.value[0]
+    assert alone < 0.12
+    # Windows 8 to 19 have date 95 to 100 in common.
+    assert abs(found.date[0, 1] - (START + 97 * DAY)) <= 5 * DAY
+    assert together == pytest.approx(0.8)
+    assert np.isnan(unknown)
 
 
 def test_windows_around_a_change_date_it_to_their_middle():

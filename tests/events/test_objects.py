@@ -10,7 +10,7 @@ from rasterio.features import rasterize
 
 from groundshift.cube.store import Frames
 from groundshift.domain.time import DAY
-from groundshift.events.dating import MeanSeries
+from groundshift.events.dating import MeanSeries, Support
 from groundshift.events.objects import ScoredWindows, cube_series, find_events, label_objects
 
 START = 17_500 * DAY
@@ -21,11 +21,11 @@ GRID = GeoBox.from_bbox(
 
 def windows_of(scores):
     starts = START + 10 * DAY * np.arange(len(scores))
-    return ScoredWindows(np.asarray(scores, np.float32), starts, starts + 60 * DAY, GRID)
+    return ScoredWindows(np.asarray(scores, np.float32), starts, starts + 30 * DAY, GRID)
 
 
-def naive_groups(high, min_pixels):
-    """Groups of pixels by flooding, as sets."""
+def naive_groups(high, periods, min_pixels):
+    """Groups of pixels by flooding over neighbours at most one period apart, as sets."""
     left = {tuple(p) for p in np.argwhere(high)}
     groups = []
     while left:
@@ -34,7 +34,7 @@ def naive_groups(high, min_pixels):
             y, x = border.pop()
             group.add((y, x))
             for near in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
-                if near in left:
+                if near in left and abs(periods[near] - periods[y, x]) <= 1:
                     left.remove(near)
                     border.append(near)
         if len(group) >= min_pixels:
@@ -42,25 +42,50 @@ def naive_groups(high, min_pixels):
     return groups
 
 
-@given(arrays(np.bool_, (5, 6)), st.integers(1, 4))
-def test_objects_are_the_connected_groups(high, min_pixels):
-    labels = label_objects(high.astype(np.float32), 0.5, min_pixels)
-    found = [{tuple(p) for p in np.argwhere(labels == n)} for n in range(1, int(labels.max()) + 1)]
-    expected = naive_groups(high, min_pixels)
-    assert sorted(map(sorted, found)) == sorted(map(sorted, expected))
+def supported(values, days=None):
+    values = np.asarray(values, np.float32)
+    days = np.zeros(values.shape, np.int64) if days is None else np.asarray(days)
+    return Support(values, START + days * DAY)
+
+
+@given(arrays(np.bool_, (5, 6)), arrays(np.int64, (5, 6), elements=st.integers(0, 3)), st.data())
+def test_objects_are_the_groups_of_neighbours_with_near_dates(high, periods, data):
+    min_pixels = data.draw(st.integers(1, 4))
+    found = label_objects(
+        supported(high, 100 * periods), 0.5, min_pixels=min_pixels, apart=150 * DAY
+    )
+    groups = [{tuple(p) for p in np.argwhere(found == n)} for n in range(1, int(found.max()) + 1)]
+    expected = naive_groups(high, periods, min_pixels)
+    assert sorted(map(sorted, groups)) == sorted(map(sorted, expected))
+    # Numbered by their first pixel in rows.
+    firsts = [min(group) for group in groups]
+    assert firsts == sorted(firsts)
+
+
+def test_fields_side_by_side_built_at_different_times_are_two_events():
+    values, days = np.ones((2, 6)), np.zeros((2, 6), int)
+    days[:, 3:] = 160
+    labels = label_objects(supported(values, days), 0.5, min_pixels=1, apart=90 * DAY)
+    assert labels.tolist() == [[1, 1, 1, 2, 2, 2]] * 2
+    assert label_objects(supported(values, days), 0.5, min_pixels=1, apart=200 * DAY).max() == 1
 
 
 def test_pixels_without_a_score_belong_to_no_object():
-    maximum = np.array([[np.nan, 0.9], [0.9, 0.1]], np.float32)
-    assert (label_objects(maximum, 0.5, 1) > 0).tolist() == [[False, True], [True, False]]
+    values = [[np.nan, 0.9], [0.9, 0.1]]
+    labels = label_objects(supported(values), 0.5, min_pixels=1, apart=DAY)
+    assert labels.tolist() == [[0, 1], [2, 0]]
 
 
 @pytest.fixture
 def scores():
-    """Two events: one of 6 pixels seen by windows 2 and 3, one of 2 pixels."""
-    values = np.full((6, 8, 10), 0.1)
-    values[2:4, 1:3, 1:4] = 0.9
-    values[4, 6, 7:9] = 0.7
+    """Two events: one of 6 pixels seen by windows 2 to 4, one of 2 pixels by the last four.
+
+    Windows last as long as three steps between them, so that three hold any date.
+    """
+    values = np.full((9, 8, 10), 0.1)
+    values[2:5, 1:3, 1:4] = 0.9
+    values[5:9, 6, 7:9] = 0.7
+    values[0, 4, 4] = 1  # a single window is no support
     values[:, 7, :] = np.nan
     return values
 
@@ -74,9 +99,9 @@ def test_events_have_outline_size_score_and_the_windows_dates(scores):
     assert events["score"].tolist() == pytest.approx([0.9, 0.7])
     assert str(events.crs) == "EPSG:32631"
     first = events.iloc[0]
-    assert first["date"].timestamp() == START + (25 + 30) * DAY
+    assert first["date"].timestamp() == START + (30 + 15) * DAY
     assert first["start"].timestamp() == START + 20 * DAY
-    assert first["end"].timestamp() == START + 90 * DAY
+    assert first["end"].timestamp() == START + 70 * DAY
     burnt = rasterize([first.geometry], out_shape=GRID.shape, transform=GRID.transform)
     assert np.argwhere(burnt).tolist() == [[y, x] for y in (1, 2) for x in (1, 2, 3)]
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
@@ -41,6 +42,15 @@ def test_geometries_land_on_picture_pixels(cells: tuple[Cell, ...]) -> None:
     whole = shapely.box(*cells[1].core.boundingbox)
     assert Canvas.over(cells, 100).to_picture(whole).bounds == (50, 0, 100, 40)
     assert Canvas.over(cells, 50).to_picture(whole).bounds == (25, 0, 50, 20)
+
+
+@pytest.mark.parametrize(("longest", "expected"), [(100, 6), (50, 2)])
+def test_polygons_cover_their_pixels(cells: tuple[Cell, ...], longest: int, expected: int) -> None:
+    event = gpd.GeoDataFrame(geometry=[shapely.box(501000, 5629000, 501030, 5629020)])
+    canvas = Canvas.over(cells, longest)
+    assert canvas.cover(event).sum() == expected
+    assert canvas.cover(event)[-1, 0]
+    assert not canvas.cover(event.iloc[:0]).any()
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(0, 2**16))

@@ -34,10 +34,10 @@ def scores_of(cell_cube: CellCube) -> Iterator[tuple[int, np.ndarray]]:
         yield window_id, score
 
 
-def make_survey(cube: Cube, folder: Path, scratch: Path) -> Survey:
+def make_survey(cube: Cube, folder: Path, scratch: Path, threshold: float = 0.5) -> Survey:
     """A survey of both cells."""
     cells = [cell_cube.cell for cell_cube in cube.cells.values()]
-    survey = Survey(Canvas.over(cells, 100), threshold=0.5, min_pixels=4)
+    survey = Survey(Canvas.over(cells, 100), threshold, min_pixels=4)
     values = ValueHash()
     for cell_cube in cube.cells.values():
         writer = CellMaps(folder, cell_cube.cell, tags={}, values=values)

@@ -14,7 +14,7 @@ from groundshift.samples.build import build
 from groundshift.samples.labels.truth import dated_polygons
 from groundshift.samples.plan import plan
 from groundshift.samples.store import Samples
-from tests.samples.conftest import changing, stage_settings
+from tests.samples.ground import changing, stage_settings
 
 TRIPLES = {"kind": "triple", "length": "40d", "labels": "truth"}
 

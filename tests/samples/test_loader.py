@@ -2,6 +2,7 @@
 
 import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from groundshift.samples.build import build
 from groundshift.samples.labels.truth import dated_polygons
 from groundshift.samples.loader import NEVER, Loader
 from groundshift.samples.store import Samples
-from tests.samples.conftest import stage_settings
+from tests.samples.ground import stage_settings
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +157,7 @@ def test_little_memory_gives_the_same_samples_and_decodes_a_patch_once_an_epoch(
         for pair in zip(batch.patches.tolist(), batch.windows.tolist(), strict=True)
     }
     assert len(pairs) == loader.samples
-    changes = sum(a != b for a, b in zip(decoded, decoded[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(decoded))
     assert changes + 1 == (samples.splits["split"] == "training").sum()
 
 

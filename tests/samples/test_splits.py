@@ -14,7 +14,7 @@ from groundshift.domain.cells import Cell, cover
 from groundshift.errors import SettingsError
 from groundshift.samples.splits import SPLITS, patches, sides
 from groundshift.settings import SplitSettings
-from tests.samples.conftest import box, own_cell
+from tests.samples.ground import box, own_cell
 
 
 def grid_cells(left, bottom, right, top, *, size=400, halo=2):
@@ -140,7 +140,7 @@ def test_blocks_can_be_named():
 
 
 def test_named_blocks_must_exist_once_and_in_one_cell():
-    with pytest.raises(SettingsError, match="block numbers 0 to 15 .* found 16"):
+    with pytest.raises(SettingsError, match=r"block numbers 0 to 15 .* found 16"):
         patches([own_cell(64, 64)], SplitSettings(block=16, assign={"training": [16]}), 16)
     with pytest.raises(ValueError, match=r"blocks \[3\] are named more than once"):
         SplitSettings(assign={"training": [3], "test": [3]})

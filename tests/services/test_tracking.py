@@ -105,12 +105,15 @@ def test_stages_of_a_pipeline_share_a_parent_that_the_first_one_makes(
     place: Path, client: MlflowClient, settings: TrainStage
 ) -> None:
     with tracking.pipeline_run("nightly", "demo") as pipeline:
-        assert pipeline.id is None
         with tracking.stage_run("window", settings, {}):
             pass
-        with tracking.stage_run("train", settings, {}):
-            pass
-        parent_id = pipeline.id
+        with tracking.stage_run("train", settings, {}) as stage:
+            cube = _artifact(place / "cube", "cube")
+    parent_id = pipeline.id
+    recorded = read_manifest(cube, "cube").record["mlflow"]
+    assert recorded == {"store": "sqlite:///mlflow.db", "run": stage.id, "parent": parent_id}
+    later = _artifact(place / "later", "cube")
+    assert "mlflow" not in read_manifest(later, "cube").record
     runs = {run.info.run_name: run for run in _runs(client)}
     assert set(runs) == {"nightly", "window", "train"}
     assert runs["nightly"].info.run_id == parent_id
@@ -123,7 +126,8 @@ def test_a_pipeline_with_nothing_to_do_leaves_no_run_and_no_file(tmp_path: Path)
     code = (
         "import sys\n"
         "from groundshift.services import tracking\n"
-        "with tracking.pipeline_run('nightly', 'demo') as run: assert run.id is None\n"
+        "with tracking.pipeline_run('nightly', 'demo') as run: pass\n"
+        "assert run.id is None\n"
         "assert 'mlflow' not in sys.modules\n"
     )
     root = Path(__file__).parents[2]

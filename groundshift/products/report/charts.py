@@ -1,6 +1,7 @@
 """Small charts as SVG that a page carries inside itself."""
 
 import itertools
+import statistics
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -39,8 +40,8 @@ def area_chart(
             f"{top * share:.2g} ha</text>"
         )
     places = [_across(time, period) for time in times]
-    gaps = [b - a for a, b in itertools.pairwise(places) if b > a]
-    bar = max(min([*gaps, 12.0]) * 0.75, 0.8)
+    gaps = [b - a for a, b in itertools.pairwise(places)]
+    bar = min(max(statistics.median(gaps) * 0.7, 0.8), 12.0) if gaps else 12.0
     for x, value in zip(places, hectares, strict=True):
         height = value / top * (base - _TOP)
         parts.append(

@@ -8,6 +8,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from groundshift.artifacts import Manifest
 from groundshift.cube.store import CellCube
@@ -65,17 +66,17 @@ def write_report(folder: Path, survey: Survey, background: Background) -> tuple[
     """
     grounds = backdrops(background.cubes, survey.canvas)
     events = strongest(survey.events)
+    dated = survey.canvas.cover(survey.events)
     truth, decoys = _known(background)
     report = Report(
         area=background.area,
         subtitle=_subtitle(background),
         facts=_facts(survey, background),
-        threshold=f"{survey.threshold:.2f}",
         map=panels.map_panel(
             survey.canvas,
             score=survey.score,
             day=survey.day,
-            threshold=survey.threshold,
+            dated=dated,
             period=background.period,
             backdrop=grounds,
             outlines=_outlines(survey, events, truth, decoys),
@@ -96,7 +97,7 @@ def write_report(folder: Path, survey: Survey, background: Background) -> tuple[
         licences=background.licences,
     )
     write_page(folder / REPORT, report)
-    write_preview(folder / PREVIEW, _sheet(survey, background, grounds, truth, decoys))
+    write_preview(folder / PREVIEW, _sheet(survey, background, grounds, dated, (truth, decoys)))
     return folder / REPORT, folder / PREVIEW
 
 
@@ -197,14 +198,13 @@ def _sheet(
     survey: Survey,
     background: Background,
     grounds: tuple[Backdrop, Backdrop] | None,
-    truth: gpd.GeoDataFrame | None,
-    decoys: gpd.GeoDataFrame | None,
+    dated: NDArray[np.bool_],
+    known: tuple[gpd.GeoDataFrame | None, gpd.GeoDataFrame | None],
 ) -> Sheet:
     canvas, events = survey.canvas, survey.events
     empty = canvas.blank(3)
     images = [ground.image for ground in grounds] if grounds else [empty, empty]
     before, after = (pictures.paint_ground(image) for image in images)
-    shown = np.nan_to_num(survey.score, nan=-1) >= survey.threshold
     first, end = background.period
 
     def drawn(shapes: gpd.GeoDataFrame | None) -> tuple[Any, ...]:
@@ -218,10 +218,10 @@ def _sheet(
         before=before,
         after=after,
         score=pictures.paint_score(survey.score),
-        date=pictures.paint_date(survey.day, shown, background.period),
+        date=pictures.paint_date(survey.day, dated, background.period),
         events=drawn(events),
-        truth=drawn(truth),
-        decoys=drawn(decoys),
+        truth=drawn(known[0]),
+        decoys=drawn(known[1]),
         pixel=canvas.pixel,
         period=background.period,
     )

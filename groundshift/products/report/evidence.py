@@ -2,20 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from groundshift.artifacts import Manifest, read_manifest
 from groundshift.artifacts.manifest import check_files
+from groundshift.assessment.files import CONTRACT, METRICS
 from groundshift.assessment.protocol import LEVEL_MEANING, Level
 from groundshift.assessment.results import NETWORK
 from groundshift.errors import ContractError
 from groundshift.products import pictures
 from groundshift.products.report.page import Column, Fact, Plot, Quality, Row, Table
-
-CONTRACT = "evaluation"
-METRICS = "metrics.json"
 
 _LEVELS: dict[Level, tuple[str, str, str]] = {
     "controlled_truth": ("controlled", "controlled truth", "Against changes planted by us"),
@@ -35,6 +33,15 @@ _EVENTS = {
     "events": "known",
     "found": "found",
     "date_error_median": "median date error, days",
+}
+_NAMES = {
+    "lightgbm": "LightGBM on window statistics",
+    "ndvi_difference": "NDVI difference",
+    "endisi_difference": "ENDISI difference",
+    "omnibus_count": "omnibus test count",
+    "radar_log_ratio": "radar log-ratio",
+    "radar_step": "best-split radar step",
+    "synthetic_label": "synthetic label formula",
 }
 _PLOTS = {
     "pr_curve.png": "Precision and recall on the test blocks",
@@ -66,15 +73,15 @@ class Evidence:
         """
         manifest = read_manifest(folder, CONTRACT)
         check_files(folder, manifest)
-        try:
-            document = json.loads((folder / METRICS).read_text())
-            levels, headline = document["levels"], document["headline"]
-        except (OSError, ValueError, KeyError) as error:
+        path = folder / METRICS
+        document = json.loads(path.read_text()) if path.is_file() else {}
+        missing = {"level", "pr_auc", "prevalence", "threshold"} - set(document.get("headline", ()))
+        if missing:
             raise ContractError(
-                f"{folder / METRICS}: expected a headline and levels, found {error!r}. "
+                f"{path}: expected a headline with {', '.join(sorted(missing))}, found none. "
                 "Rerun: python -m components.evaluate"
-            ) from error
-        return cls(folder, manifest, {"levels": levels, "headline": headline})
+            )
+        return cls(folder, manifest, document)
 
     @property
     def threshold(self) -> float | None:
@@ -93,18 +100,21 @@ class Evidence:
 
     def quality(self) -> Quality:
         """Tables and pictures of the page."""
-        levels: Mapping[Level, Mapping[str, Any]] = self.document["levels"]
-        tables = [table for level in LEVEL_MEANING if level in levels
-                  for table in _level_tables(level, levels[level])]
+        tables = [
+            table
+            for level in LEVEL_MEANING
+            if level in self.document
+            for table in _level_tables(level, self.document[level])
+        ]
         plots = [
             Plot(pictures.data_uri(path.read_bytes()), title)
             for name, title in _PLOTS.items()
-            for path in sorted(self.folder.rglob(name))
+            if (path := self.folder / name).is_file()
         ]
         lead = (
             "All numbers are pooled over pixels and windows of test blocks, whose pixels neither "
-            "training nor the choice of the threshold saw. Intervals are drawn over blocks. The "
-            "levels of evidence are not comparable with one another."
+            "training nor the choice of the threshold saw, while the maps above cover all ground. "
+            "Intervals are drawn over blocks. Levels of evidence can't be compared with each other."
         )
         return Quality(lead, tables, plots)
 
@@ -126,12 +136,25 @@ def _level_tables(level: Level, found: Mapping[str, Any]) -> list[Table]:
     ]
     meaning = LEVEL_MEANING[level]
     chance = found[NETWORK].get("prevalence")
-    lead = f"{meaning[0].upper()}{meaning[1:]}; {found['blocks']} blocks, {found['windows']} windows"
+    lead = (
+        f"{meaning[0].upper()}{meaning[1:]}; {found['blocks']} blocks, {found['windows']} windows"
+    )
     lead += "." if chance is None else f", chance is {chance:.3f}."
-    tables = [Table(title, columns, rows, lead, mark, label)]
+    tables = [_without_empty(Table(title, columns, rows, lead, mark, label))]
     if groups := found.get("events_by_group"):
-        tables.append(_groups_table(groups, mark, label))
+        tables.append(_groups_table(groups, _events_lead(found[NETWORK]), mark, label))
     return tables
+
+
+def _without_empty(table: Table) -> Table:
+    """A table without the columns that hold nothing."""
+    kept = [
+        number
+        for number in range(len(table.columns))
+        if any(row.cells[number] for row in table.rows)
+    ]
+    rows = [replace(row, cells=[row.cells[number] for number in kept]) for row in table.rows]
+    return replace(table, columns=[table.columns[number] for number in kept], rows=rows)
 
 
 def _detector_cells(
@@ -141,20 +164,32 @@ def _detector_cells(
     decoys = (ground.get("decoy") or {}).get("share_detected")
     note = f" ({scores['reason']})" if scores.get("reason") else ""
     return (
-        name.replace("_", " ") + note,
+        _NAMES.get(name, name.replace("_", " ")) + note,
         *(_number(scores.get(score)) for score in _SCORES),
         f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else "",
         "" if decoys is None else f"{decoys:.0%}",
     )
 
 
-def _groups_table(groups: list[Mapping[str, Any]], mark: str, label: str) -> Table:
+def _events_lead(scores: Mapping[str, Any]) -> str:
+    """Precision, recall and date errors of events in a sentence."""
+    parts = ["Known changes on the test blocks by strength and speed, and those found as events."]
+    if scores.get("event_recall") is not None:
+        precision = scores.get("event_precision")
+        shown = "undefined, as nothing was found" if precision is None else f"{precision:.2f}"
+        parts.append(f"Over all: recall {scores['event_recall']:.2f}, precision {shown}.")
+    if scores.get("date_error_median") is not None:
+        parts.append(f"Half of the dates are within {scores['date_error_median']:.0f} days.")
+    return " ".join(parts)
+
+
+def _groups_table(groups: list[Mapping[str, Any]], lead: str, mark: str, label: str) -> Table:
     columns = [
         Column(title, number=name not in ("strength", "speed")) for name, title in _EVENTS.items()
     ]
     rows = [Row([_cell(group.get(name)) for name in _EVENTS]) for group in groups]
-    lead = "Known changes on the test blocks by strength and speed, and those found as events."
-    return Table("Events by kind of change", columns, rows, lead, mark, label)
+    table = Table("Events by kind of change", columns, rows, lead, mark, label)
+    return _without_empty(table)
 
 
 def _number(value: float | None) -> str:

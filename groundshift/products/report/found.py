@@ -68,7 +68,7 @@ def events_table(
         known: for each, the known change it lies on.
         truth_given: whether changes are known for this area at all.
         courses: score through time by event id.
-        threshold: score from which a pixel belongs to an event.
+        threshold: mean score from which a pixel belongs to an event.
         period: [start, end) of the sparklines in seconds.
     """
     to_degrees = Transformer.from_crs(events.crs, "EPSG:4326", always_xy=True)
@@ -116,17 +116,19 @@ def _beside(match: Known | None, date: int) -> list[str]:
         return ["nothing known", ""]
     if not match.wanted:
         return [f"{match.name} (decoy)", ""]
-    return [match.name, f"{(date - match.date) / DAY:+.0f}"]
+    return [match.name, f"{round((date - match.date) / DAY):+d}"]
 
 
 def _lead(shown: int, total: int, threshold: float) -> str:
     if total == 0:
-        return f"No group of pixels reached the threshold of {threshold:.2f}."
+        return f"None: nowhere do the windows around one date score {threshold:.2f} in the mean."
     which = "All of them" if shown == total else f"The {shown} strongest"
+    groups = "group" if total == 1 else "groups"
     return (
-        f"{total} {'group' if total == 1 else 'groups'} of connected pixels reached the threshold of {threshold:.2f} in at least "
-        f"one window. {which}, by score times size; events.geojson and events.parquet hold all. "
-        "Yellow lines in the last column mark the date found, blue ones the known date."
+        f"{total} {groups} of connected pixels, in which the windows around one date score at "
+        f"least {threshold:.2f} in the mean. {which}, by score times size; events.geojson and "
+        "events.parquet hold all. Yellow lines in the last column mark the date found, blue ones "
+        "the known date."
     )
 
 

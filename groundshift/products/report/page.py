@@ -143,7 +143,6 @@ class Report:
     area: str
     subtitle: str
     facts: Sequence[Fact]
-    threshold: str
     map: MapPanel
     timeline: Timeline
     events: Table

@@ -30,7 +30,7 @@ def map_panel(
     *,
     score: NDArray[np.float32],
     day: NDArray[np.int32],
-    threshold: float,
+    dated: NDArray[np.bool_],
     period: tuple[int, int],
     backdrop: tuple[Backdrop, Backdrop] | None,
     outlines: Mapping[str, Sequence[Outline]],
@@ -41,13 +41,12 @@ def map_panel(
         canvas: the picture grid.
         score: [y, x] greatest score on it, NaN where there is none.
         day: [y, x] days since 1970 of that score.
-        threshold: score from which a pixel counts as changed.
+        dated: [y, x], which pixels' days are shown.
         period: [start, end) of the dates' colours.
         backdrop: the ground before and after, if there is an image of it.
         outlines: `events`, `truth` and `decoys`.
     """
     height, width = canvas.shape
-    changed = np.nan_to_num(score, nan=-1) >= threshold
     bar = pictures.scale_length(width * canvas.pixel)
     grounds = [
         pictures.data_uri(pictures.encode_png(pictures.paint_ground(ground.image)))
@@ -57,7 +56,7 @@ def map_panel(
         width=width,
         height=height,
         score=_uri(pictures.paint_score(score, veil=bool(grounds))),
-        date=_uri(pictures.paint_date(day, changed, period)),
+        date=_uri(pictures.paint_date(day, dated, period)),
         first_day=day_text(period[0]),
         last_day=day_text(period[1]),
         place=_place(canvas),

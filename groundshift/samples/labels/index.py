@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from groundshift.domain.bands import Role, role_index
 from groundshift.domain.signature import Sensor
+from groundshift.samples.labels.compiling import compiled
 
 FLOOR = 1e-4
 """Mean reflectance at or below which (one digital number) a ratio means nothing."""
@@ -99,9 +100,7 @@ class ClearMeans:
         """Sum the looks: values [frame, y, x, 4], fresh [frame, y, x], steps [frame] ascending."""
         sums = np.zeros((len(values) + 1, *values.shape[1:]))
         counts = np.zeros((len(values) + 1, *values.shape[1:3]), np.int32)
-        for frame, (image, seen) in enumerate(zip(values, fresh, strict=True)):
-            sums[frame + 1] = sums[frame] + np.where(seen[..., None], image, 0)
-            counts[frame + 1] = counts[frame] + seen
+        _accumulate(values, fresh, sums, counts)
         return cls(np.asarray(steps, np.int64), sums, counts)
 
     def mean(self, first: int, stop: int) -> NDArray[np.float32]:
@@ -115,6 +114,25 @@ class ClearMeans:
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = (self.sums[end] - self.sums[begin]) / count[..., None]
         return np.asarray(mean, np.float32)
+
+
+@compiled
+def _accumulate(
+    values: NDArray[np.float32],
+    fresh: NDArray[np.bool_],
+    sums: NDArray[np.float64],
+    counts: NDArray[np.int32],
+) -> None:
+    """Fill running sums over the frames; the arguments are those of `ClearMeans.of`."""
+    frames, rows, columns, bands = values.shape
+    for frame in range(frames):
+        for y in range(rows):
+            for x in range(columns):
+                look = fresh[frame, y, x]
+                counts[frame + 1, y, x] = counts[frame, y, x] + look
+                for band in range(bands):
+                    value = values[frame, y, x, band] if look else 0.0
+                    sums[frame + 1, y, x, band] = sums[frame, y, x, band] + value
 
 
 def beta(sums: NDArray[np.float64]) -> float:

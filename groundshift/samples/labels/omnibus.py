@@ -27,15 +27,14 @@ Only looks count: a frame that is carried forward is none. Sums over looks are m
 so that a window is two subtractions away from them.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
+
+from groundshift.samples.labels.compiling import compiled
 
 MIN_LOOKS = 3
 """Fewest looks of a pixel in a window for a label, and of either side of a cut where possible."""
@@ -44,13 +43,6 @@ FLOOR = 1e-6
 """Linear power at or below which (-60 dB, far under any sensor's noise) there is no measurement."""
 
 _CHUNK = 256  # pixels per pass: their sums over a window stay in the processor's cache
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _compiled(function: _Function) -> _Function:
-    """Compile on the first call; division by zero gives inf or NaN as in numpy."""
-    return cast(_Function, numba.njit(error_model="numpy", nogil=True)(function))
 
 
 @dataclass(frozen=True)
@@ -136,7 +128,7 @@ def _critical(most: int, channels: int, significance: float) -> NDArray[np.float
     return np.asarray(chi2.isf(1 - (1 - significance) ** (1 / cuts), channels))
 
 
-@_compiled
+@compiled
 def _log(bits: np.int32) -> np.float32:
     """Natural logarithm of a positive float32 given by its bits, within 1e-5.
 
@@ -151,7 +143,7 @@ def _log(bits: np.int32) -> np.float32:
     return (exponent + m * p) * np.float32(0.6931471805599453)
 
 
-@_compiled
+@compiled
 def _accumulate(
     power: NDArray[np.float32],
     fresh: NDArray[np.bool_],
@@ -173,7 +165,7 @@ def _accumulate(
             counts[frame + 1, p] = counts[frame, p] + np.float32(look)
 
 
-@_compiled
+@compiled
 def _best_cuts(
     sums: NDArray[np.float64],
     counts: NDArray[np.float32],
@@ -214,7 +206,7 @@ def _best_cuts(
             cut[p] = frame if better else cut[p]
 
 
-@_compiled
+@compiled
 def _evidence(
     sums: NDArray[np.float64],
     logs: NDArray[np.float64],
@@ -250,14 +242,14 @@ def _evidence(
                 result[p] = certainty * step / (step + max(unrest, 0.0))
 
 
-@_compiled
+@compiled
 def _fit(sums: NDArray[np.float64], begin: int, end: int, p: int, count: float) -> float:
     """Looks times the log of their mean power, summed over the channels."""
     product = (sums[end, 0, p] - sums[begin, 0, p]) * (sums[end, 1, p] - sums[begin, 1, p])
     return float(count * np.log(product / (count * count)))
 
 
-@_compiled
+@compiled
 def _unrest(spread: float, count: float, enl: float, channels: int) -> float:
     """-2 ln Q of one side minus its expectation (Box's rho for `count` groups of one look)."""
     rho = 1 - (count + 1) / (6 * enl * count)

@@ -48,11 +48,11 @@ def card(rng):
         made.truth.add(truth[part])
         made.synthetic.add(synthetic[part])
         made.add_agreement(synthetic[part], truth[part], other[part])
-    return made, synthetic, truth, other
+    return made, synthetic, truth
 
 
 def test_the_card_counts_labels_by_class_of_the_truth(card):
-    made, synthetic, truth, other = card
+    made, synthetic, truth = card
     document = made.document()
     assert document["truth"]["without_label"] == 80
     assert document["synthetic"]["without_label"] == 5

@@ -19,7 +19,7 @@ from groundshift.samples.labels.synthetic import (
 )
 from groundshift.samples.windows import triple
 from groundshift.settings import WindowSettings
-from tests.samples.conftest import changing, own_cell, simulate
+from tests.samples.ground import changing, own_cell, simulate
 
 
 def cut(cube, steps, count=1):

@@ -10,7 +10,7 @@ from shapely import box as rectangle
 from groundshift.domain.time import DAY
 from groundshift.errors import SettingsError
 from groundshift.samples.labels.truth import dated_polygons, read_truth, truth_digest
-from tests.samples.conftest import box
+from tests.samples.ground import box
 
 GRID = box(8, 10)
 

@@ -1,0 +1,234 @@
+"""What stacking costs, beside the published algorithm written plainly, in one run.
+
+    python -m benchmarks.stack WORKLOAD [--json FILE]
+
+WORKLOAD is a folder of EOPatches as the published pipeline downloads them (`S1_asc/eopatches`,
+`S1_dsc/eopatches`, `S2/eopatches`) with a `manifest.json` that names `start` and `end`. Every row
+is a process of its own; CPU seconds and memory leave out what its imports cost. The baseline keeps
+three float32 frames, walks all observations with `numpy.where`, and at every step appends each
+tile of 32 x 32 pixels to that tile's gzip file. A ratio is printed only if both hold the same
+values.
+"""
+
+import argparse
+import gzip
+import json
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import product
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.fetch.stage import run as fetch
+from components.stack.stage import run as stack
+from groundshift.cube.store import Cube
+from groundshift.domain.bands import SENTINEL1, SENTINEL2
+from groundshift.domain.time import find_stamp
+from groundshift.settings import FetchStage, StackStage
+
+STEP = 172_800
+TILE = 32
+SENSORS = {
+    "s1_asc": ("S1_asc", "L1_GND", SENTINEL1),
+    "s1_dsc": ("S1_dsc", "L1_GND", SENTINEL1),
+    "s2": ("S2", "L1C_data", SENTINEL2),
+}
+"""Folder, data feature and bands of each sensor, in the order of the tiles' channels."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one task took."""
+
+    cpu_s: float
+    wall_s: float
+    peak_mb: float
+    """Above what importing its modules costs, mapped files included."""
+    written_mb: float
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("workload", type=Path)
+    parser.add_argument("--json", type=Path, help="also write the numbers here")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows, same = compare(options.workload, Path(folder))
+    show(rows, same)
+    if options.json:
+        numbers = {name: asdict(cost) for name, cost in rows.items()}
+        options.json.write_text(json.dumps({"rows": numbers, "equal": same}, indent=1) + "\n")
+
+
+def compare(workload: Path, folder: Path) -> tuple[dict[str, Cost], bool]:
+    """Run fetch, stack and the baseline on a workload, and compare what they made."""
+    rows = {
+        "fetch": measured(run_fetch, workload, folder),
+        "stack": measured(run_stack, workload, folder),
+        "baseline": measured(run_baseline, workload, folder),
+    }
+    return rows, equal(workload, folder)
+
+
+def show(rows: dict[str, Cost], same: bool) -> None:
+    """Print a table, with ratios where the outputs are equal."""
+    print(f"{'':10}{'CPU s':>9}{'wall s':>9}{'peak MB':>9}{'MB':>9}")
+    for name, cost in rows.items():
+        numbers = (cost.cpu_s, cost.wall_s, cost.peak_mb, cost.written_mb)
+        print(f"{name:10}" + "".join(f"{number:9.2f}" for number in numbers))
+    if not same:
+        raise SystemExit("the cube and the baseline differ: no ratios")
+    ours, plain = rows["stack"], rows["baseline"]
+    print(f"{'ratio':10}{plain.cpu_s / ours.cpu_s:9.1f}{plain.wall_s / ours.wall_s:9.1f}", end="")
+    print(f"{plain.peak_mb / ours.peak_mb:9.1f}{plain.written_mb / ours.written_mb:9.1f}")
+
+
+def measured(task: Callable[[Path, Path], Path], workload: Path, folder: Path) -> Cost:
+    """Run a task in a fresh process and take its cost."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_measure, args=(task, workload, folder, sender))
+    process.start()
+    sender.close()
+    try:
+        cost: Cost = receiver.recv()
+    except EOFError:
+        raise SystemExit(f"{task.__name__} failed") from None
+    finally:
+        process.join()
+    return cost
+
+
+def _measure(
+    task: Callable[[Path, Path], Path], workload: Path, folder: Path, sender: Connection
+) -> None:
+    os.environ["GROUNDSHIFT_WORK"] = str(folder / "work")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    cpu, wall = time.process_time(), time.perf_counter()
+    output = task(workload, folder)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
+    sender.send(Cost(cpu, wall, peak / 1024, size / 1e6))
+
+
+def run_fetch(workload: Path, folder: Path) -> Path:
+    """EOPatches onto one cell's grid, reflectance as integers."""
+    sensors = {}
+    for name, (place, feature, bands) in SENSORS.items():
+        optical = name == "s2"
+        sensors[name] = {
+            "mission": "sentinel2" if optical else "sentinel1",
+            "layout": "eopatch",
+            "folder": f"{place}/eopatches",
+            "feature": feature,
+            "mask_feature": "dataMask",
+            "bands": [band.name for band in bands],
+            "units": "reflectance" if optical else "linear",
+            "store": "uint16" if optical else "float32",
+        }
+    files = {"root": str(workload), "sensors": sensors}
+    output = folder / "observations"
+    settings = FetchStage.model_validate(_shared(workload) | {"fetch": {"files": files}})
+    fetch(settings, observations=output)
+    return output
+
+
+def run_stack(workload: Path, folder: Path) -> Path:
+    """Observations to a cube."""
+    settings = StackStage.model_validate(_shared(workload) | {"stack": {"step": f"{STEP}s"}})
+    stack(settings, observations=folder / "observations", cube=folder / "cube")
+    return folder / "cube"
+
+
+def run_baseline(workload: Path, folder: Path) -> Path:
+    """The published algorithm (method 5) as plainly as it can be said."""
+    output = folder / "tiles"
+    output.mkdir()
+    start, end = _period(workload)
+    looks = sorted((time, name) for name in SENSORS for time in _times(workload, name))
+    last = {(time - start) // STEP: time for time, _ in looks if start <= time < end}
+    steps = set(last.values())
+    frames = {name: np.zeros_like(_load(workload, name, 0)[0]) for name in SENSORS}
+    with ExitStack() as open_files:
+        files = {
+            tile: open_files.enter_context(gzip.open(output / f"{tile[0]}_{tile[1]}.gz", "wb", 6))
+            for tile in _tiles(frames["s2"].shape[:2])
+        }
+        for number, (moment, name) in enumerate(looks):
+            values, valid = _load(workload, name, moment)
+            frames[name] = np.where(valid[..., None], values, frames[name])
+            follows = number + 1 < len(looks) and looks[number + 1][0] == moment
+            if moment in steps and not follows:
+                for (j, i), file in files.items():
+                    part = (slice(j * TILE, (j + 1) * TILE), slice(i * TILE, (i + 1) * TILE))
+                    for frame in frames.values():
+                        file.write(np.ascontiguousarray(frame[part]).tobytes())
+    return output
+
+
+def equal(workload: Path, folder: Path) -> bool:
+    """Whether the cube holds, at every step and in every tile, what the baseline wrote."""
+    (cell,) = Cube.open(folder / "cube").cells.values()
+    steps = len(cell.times)
+    for j, i in _tiles(cell.shape):
+        part = (slice(j * TILE, (j + 1) * TILE), slice(i * TILE, (i + 1) * TILE))
+        ours = [cell.read(name, 0, steps, *part).values for name in SENSORS]
+        with gzip.open(folder / "tiles" / f"{j}_{i}.gz", "rb") as file:
+            plain = np.frombuffer(file.read(), np.float32)
+        # Of each step the baseline holds one sensor's tile after the other.
+        flat = np.concatenate([image.reshape(steps, -1) for image in ours], axis=1)
+        if not np.array_equal(plain, flat.ravel()):
+            return False
+    return True
+
+
+def _shared(workload: Path) -> dict[str, Any]:
+    start, end = (datetime.fromtimestamp(second, UTC).isoformat() for second in _period(workload))
+    first = workload / SENSORS["s1_asc"][0] / "eopatches"
+    return {
+        "name": "benchmark",
+        "area": {"like": str(first)},
+        "period": {"start": start, "end": end},
+    }
+
+
+def _period(workload: Path) -> tuple[int, int]:
+    described = json.loads((workload / "manifest.json").read_text())
+    start, end = (datetime.fromisoformat(described[key]) for key in ("start", "end"))
+    return int(start.replace(tzinfo=UTC).timestamp()), int(end.replace(tzinfo=UTC).timestamp())
+
+
+def _times(workload: Path, name: str) -> list[int]:
+    folder = workload / SENSORS[name][0] / "eopatches"
+    return sorted(time for path in folder.iterdir() if (time := find_stamp(path.name)) is not None)
+
+
+def _load(workload: Path, name: str, moment: int) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Values [y, x, band] and validity [y, x] of an observation; moment 0 is the first one."""
+    place, feature, _ = SENSORS[name]
+    moment = moment or _times(workload, name)[0]
+    patch = workload / place / "eopatches" / f"{datetime.fromtimestamp(moment, UTC):%Y%m%dT%H%M%S}"
+    values = np.load(patch / "data" / f"{feature}.npy")[0]
+    return values, np.load(patch / "mask" / "dataMask.npy")[0, :, :, 0]
+
+
+def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """Rows and columns of the whole tiles of an image."""
+    return product(range(shape[0] // TILE), range(shape[1] // TILE))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The evaluate stage: judge a model on blocks it has never seen, beside what is simpler."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+from numpy.typing import NDArray
+
+from groundshift.artifacts import Summary, read_manifest, writing
+from groundshift.assessment.evaluation import Evaluation
+from groundshift.assessment.files import CONTRACT, hash_values, write_files
+from groundshift.assessment.network_scores import score_network
+from groundshift.assessment.protocol import LEVEL_MEANING, Panel
+from groundshift.assessment.results import TREES, LevelResult, gate
+from groundshift.cube.store import Cube
+from groundshift.events.objects import ScoredWindows, cube_series, find_events
+from groundshift.models.store import CONTRACT as MODEL
+from groundshift.models.store import Detector
+from groundshift.samples.store import Samples
+from groundshift.settings import EvaluateStage
+
+Scores = NDArray[np.float32]
+
+
+def run(
+    settings: EvaluateStage, *, cube: Path, samples: Path, model: Path, evaluation: Path
+) -> Summary:
+    """Score a model and every baseline on the same held-out blocks, and say which is better.
+
+    Args:
+        settings: of the stage.
+        cube: artifact with the images.
+        samples: artifact with windows, splits and labels.
+        model: artifact that is judged.
+        evaluation: where the artifact goes.
+
+    Raises:
+        ContractError: artifacts that don't fit one another.
+    """
+    images, indexed, detector = Cube.open(cube), Samples.open(samples), Detector.open(model)
+    indexed.require(images)
+    inputs = {
+        "cube": images.manifest,
+        "samples": indexed.manifest,
+        "model": read_manifest(model, MODEL),
+    }
+    with writing(
+        evaluation,
+        CONTRACT,
+        area=settings.name,
+        settings=settings.affecting(),
+        inputs={name: manifest.content_hash for name, manifest in inputs.items()},
+    ) as draft:
+        results = Evaluation(
+            images,
+            indexed,
+            settings.evaluate,
+            partial(score_network, detector, images),
+            _finder(images, settings.evaluate.min_event),
+        ).results()
+        pictures = [path.name for path in write_files(draft.folder, results)]
+        hash_values(draft.values, results)
+        draft.summary.update(headline=results[0].headline(), levels=[r.level for r in results])
+        draft.licences.update(*(manifest.licences for manifest in inputs.values()))
+        verdict = gate(results[0])
+        draft.record["gate"] = verdict
+    return Summary(
+        stage="evaluate",
+        artifact=evaluation,
+        content_hash=draft.finished.content_hash,
+        value_hash=draft.finished.value_hash,
+        metrics=_metrics(results[0]),
+        figures=tuple(evaluation / name for name in pictures),
+        notes=_notes(results, verdict),
+    )
+
+
+def _finder(cube: Cube, min_pixels: int) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
+    """The dated events of a block's scores."""
+
+    def find(panel: Panel, scores: Scores, threshold: float) -> gpd.GeoDataFrame:
+        block = panel.block
+        inside = np.where(block.inside, scores, np.float32(np.nan))
+        origin = (block.rows.start, block.columns.start)
+        return find_events(
+            ScoredWindows(inside, panel.starts, panel.ends, block.grid),
+            threshold=threshold,
+            min_pixels=min_pixels,
+            read=cube_series(cube.cells[block.cell.id], origin),
+            prefix=f"{block.number}-",
+        )
+
+    return find
+
+
+def _metrics(result: LevelResult) -> dict[str, float]:
+    """Numbers worth tracking; undefined ones are left out."""
+    values: dict[str, Any] = result.headline()
+    for name, rival in result.rivals.items():
+        values[f"{name}_pr_auc"] = rival.judged.scores["pr_auc"].value
+    return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+
+
+def _notes(results: Sequence[LevelResult], verdict: dict[str, Any]) -> tuple[str, ...]:
+    """Sentences for the person who ran it."""
+    first = results[0]
+    scores, blocks = first.network.scores, len(first.network.blocks)
+    area, prevalence = scores["pr_auc"], scores["prevalence"]
+    meaning = LEVEL_MEANING[first.level]
+    if area.value is None:
+        return (f"no PR-AUC on {blocks} test blocks ({meaning}): {area.reason}",)
+    limits = first.network.intervals["pr_auc"].as_json()
+    between = (
+        "" if limits is None else f" (95 % of draws of blocks: {limits[0]:.2f}-{limits[1]:.2f})"
+    )
+    place = f"at a prevalence of {prevalence.value:.3f} on {blocks} test blocks"
+    notes = [f"PR-AUC {area.value:.3f}{between} {place}; truth: {meaning}"]
+    simple = verdict["beats_simple_baselines"]
+    if simple:
+        lost = [name for name, beaten in simple.items() if not beaten]
+        notes.append(
+            f"the network loses to {', '.join(lost)}" if lost else "beats every simple baseline"
+        )
+    trees = first.rivals.get(TREES)
+    if trees is not None and trees.difference is not None:
+        side = "ahead of" if trees.beaten else "behind"
+        notes.append(
+            f"{abs(trees.difference):.3f} {side} LightGBM on window statistics "
+            f"({trees.judged.scores['pr_auc'].value:.3f})"
+        )
+    return tuple(notes)

@@ -1,0 +1,74 @@
+"""The files of an evaluation: `metrics.json`, tables and curves as CSV, pictures.
+
+    metrics.json              everything, by level of truth; null where a score is undefined, with
+                              the reason beside it
+    headline.json             the few numbers to look at first, flat
+    baselines.csv             a row per detector
+    blocks.csv                a row per detector and test block
+    pr_curve.csv, roc_curve.csv, reliability.csv      of the network
+    baseline_pr_curves.csv    of the baselines
+    events.csv                known changes with what was found of them, then false alarms
+    pr_curve.png, reliability.png, dates.png
+
+Tables and pictures are those of the first level, the one that counts.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from groundshift.artifacts import ValueHash
+from groundshift.assessment.plots import draw
+from groundshift.assessment.results import LevelResult, baseline_table
+
+CONTRACT = "evaluation"
+METRICS, HEADLINE = "metrics.json", "headline.json"
+
+
+def write_files(folder: Path, results: Sequence[LevelResult]) -> tuple[Path, ...]:
+    """Write everything an evaluation says.
+
+    Args:
+        folder: of the artifact.
+        results: by level, the one that counts first.
+
+    Returns:
+        The pictures.
+    """
+    first = results[0]
+    headline = first.headline()
+    _write_json(folder / HEADLINE, headline)
+    levels: dict[str, Any] = {result.level: result.as_json() for result in results}
+    _write_json(folder / METRICS, {"headline": headline, **levels})
+    rivals = [judged.pr_curve.assign(detector=judged.name) for judged in first.judged[1:]]
+    tables = {
+        "baselines": baseline_table(first),
+        "blocks": pd.concat([judged.blocks for judged in first.judged], ignore_index=True),
+        "pr_curve": first.network.pr_curve,
+        "roc_curve": first.network.roc_curve,
+        "reliability": first.curve,
+    }
+    if rivals:
+        tables["baseline_pr_curves"] = pd.concat(rivals, ignore_index=True)
+    if first.events is not None:
+        tables["events"] = first.events
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.8g", lineterminator="\n")
+    return draw(folder, first)
+
+
+def hash_values(values: ValueHash, results: Sequence[LevelResult]) -> None:
+    """Feed every score of every detector, undefined ones as -1."""
+    for result in results:
+        for judged in result.judged:
+            scores = judged.scores | (result.extra if judged is result.network else {})
+            values.add_text(f"{result.level}/{judged.name}", scores)
+            numbers = pd.Series([score.value for score in scores.values()], dtype=float)
+            values.add_scores(f"{result.level}/{judged.name}", numbers.to_numpy())
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,64 @@
+"""Scores of the network on blocks, read with the context that it needs around them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groundshift.assessment.protocol import Block, Panel
+from groundshift.cube.store import CellCube, Cube
+from groundshift.models.inference import score_place
+from groundshift.models.store import Detector
+
+_WHOLE_VALUES = 1 << 26
+"""Most scores of a whole cell that are held at once (256 MiB)."""
+
+
+def score_network(
+    detector: Detector, cube: Cube, panels: Sequence[Panel]
+) -> list[NDArray[np.float32]]:
+    """The network's scores of every panel, [window, y, x] each.
+
+    Context comes from the images around a block, also where these belong to another split: labels
+    are kept apart, looking at the surroundings is what the network does on every map.
+
+    Args:
+        detector: the network.
+        cube: the images.
+        panels: the blocks with their windows.
+    """
+    groups: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    for number, panel in enumerate(panels):
+        key = (panel.block.cell.id, tuple(panel.windows["id"]))
+        groups.setdefault(key, []).append(number)
+    scores: dict[int, NDArray[np.float32]] = {}
+    for (cell, _), numbers in groups.items():
+        mine = [panels[number] for number in numbers]
+        found = _score_cell(detector, cube.cells[cell], mine)
+        scores.update(zip(numbers, found, strict=True))
+    return [scores[number] for number in range(len(panels))]
+
+
+def _score_cell(
+    detector: Detector, cube: CellCube, panels: Sequence[Panel]
+) -> list[NDArray[np.float32]]:
+    """Scores of blocks of one cell, all for the same windows."""
+    windows = panels[0].windows
+    apart = sum(_pixels_read(panel.block, cube, detector.radius) for panel in panels)
+    whole = cube.shape[0] * cube.shape[1]
+    if whole <= apart and whole * len(windows) <= _WHOLE_VALUES:
+        # Small blocks in wide context are read many times over: cheaper to map the cell once.
+        rows, columns = (slice(0, size) for size in cube.shape)
+        everywhere = score_place(detector, cube, windows, rows, columns)
+        return [everywhere[:, panel.block.rows, panel.block.columns] for panel in panels]
+    return [
+        score_place(detector, cube, windows, panel.block.rows, panel.block.columns)
+        for panel in panels
+    ]
+
+
+def _pixels_read(block: Block, cube: CellCube, radius: int) -> int:
+    """Pixels of a block and its context."""
+    edges = zip(block.inside.shape, cube.shape, strict=True)
+    height, width = (min(size + 2 * radius, total) for size, total in edges)
+    return height * width

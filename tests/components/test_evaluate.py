@@ -1,0 +1,311 @@
+"""The evaluate stage on a small made-up area: real artifacts, an untrained network."""
+
+import json
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+from odc.geo.geobox import GeoBox
+from shapely import box
+from sklearn.metrics import average_precision_score
+from typer.testing import CliRunner
+
+from components.evaluate import stage
+from components.evaluate.__main__ import cli
+from components.stack import stage as stack
+from components.window import stage as window
+from groundshift.artifacts import read_manifest, writing
+from groundshift.artifacts.manifest import check_files
+from groundshift.cube.store import Cube
+from groundshift.domain.cells import Cell
+from groundshift.domain.signature import Sensor
+from groundshift.domain.time import DAY
+from groundshift.errors import ContractError
+from groundshift.models.inference import map_cell
+from groundshift.models.inputs import fit_inputs
+from groundshift.models.networks import NetworkSpec, build, weights
+from groundshift.models.store import Detector, write_probe
+from groundshift.observations.store import Record, write_observation, write_tables
+from groundshift.samples.loader import Loader
+from groundshift.samples.store import Samples
+from groundshift.settings import parse
+
+START = int(np.datetime64("2017-01-01", "s").astype(int))
+DAYS, PIXELS, BLOCK = 200, 24, 8
+RADIUS = 16  # no block of 8 pixels sees less than all 24 with it
+SENSORS = {
+    "s1": Sensor("s1", "radar", "sentinel1", ("VV", "VH"), units="linear power"),
+    "s2": Sensor("s2", "optical", "sentinel2", ("B02", "B03", "B04", "B08", "B11", "B12")),
+}
+AREA = {
+    "name": "made-up",
+    "area": {"bounds": [600_000, 5_599_760, 600_240, 5_600_000], "bounds_crs": "EPSG:32631"},
+}
+WINDOW = {
+    "kind": "single",
+    "length": "60d",
+    "min_steps": 8,
+    "max_steps": 40,
+    "patch": 8,
+    "labels": "truth",
+    "split": {
+        "block": BLOCK,
+        "buffer": 0,
+        "assign": {"training": [0, 2, 6, 8], "validation": [1, 7], "test": [3, 4, 5]},
+    },
+}
+CHANGES = [  # id, kind, block, day
+    ("train-1", "urban", 0, 70),
+    ("train-2", "urban", 8, 90),
+    ("validation-1", "urban", 1, 80),
+    ("validation-2", "urban", 7, 60),
+    ("test-1", "urban", 3, 75),
+    ("test-2", "urban", 5, 95),
+    ("test-swap", "swap", 4, 80),
+]
+
+
+def cell():
+    grid = GeoBox.from_bbox(AREA["area"]["bounds"], crs="EPSG:32631", resolution=10, tight=True)
+    return Cell(f"made_up_{PIXELS}x{PIXELS}", grid, 0)
+
+
+def footprint(block):
+    """Rows and columns 2 to 5 of a block."""
+    top, left = (BLOCK * i + 2 for i in divmod(block, PIXELS // BLOCK))
+    return slice(top, top + 4), slice(left, left + 4)
+
+
+def truth_table():
+    rows = []
+    for name, kind, block, day in CHANGES:
+        rows_, columns = footprint(block)
+        shape = box(
+            600_000 + 10 * columns.start,
+            5_600_000 - 10 * rows_.stop,
+            600_000 + 10 * columns.stop,
+            5_600_000 - 10 * rows_.start,
+        )
+        date = pd.Timestamp(START + day * DAY, unit="s")
+        rows.append((name, kind, date, date, 1.0, block, shape))
+    columns = ["id", "kind", "start", "end", "strength", "plot", "geometry"]
+    return gpd.GeoDataFrame(rows, columns=columns, crs="EPSG:32631")
+
+
+def image(generator, sensor, day):
+    """Speckle on flat ground, brighter where it was built over by then."""
+    bands = len(sensor.bands)
+    values = generator.gamma(8, 0.05 / 8, (PIXELS, PIXELS, bands)).astype(np.float32)
+    if sensor.kind == "optical":
+        values += np.linspace(0.05, 0.25, bands, dtype=np.float32)
+    for _, kind, block, since in CHANGES:
+        if kind == "urban" and day >= since:
+            values[footprint(block)] *= 4 if sensor.kind == "radar" else 0.7
+    return values
+
+
+def make_observations(folder, truth, days):
+    generator = np.random.default_rng(2)
+    place, records = cell(), []
+    with writing(folder, "observations", area="t", settings={}, inputs={}) as draft:
+        for name, sensor in SENSORS.items():
+            for day in range(0 if name == "s1" else 1, days, days // 50):
+                time = START + day * DAY + 3600
+                record = Record(place.id, name, time, "made up", valid_share=1.0, digest="x")
+                values = image(generator, sensor, day)
+                valid = np.ones(values.shape[:2], bool)
+                write_observation(draft.folder, draft.scratch, place.grid, record, values, valid)
+                records.append(record)
+        write_tables(draft.folder, records, truth)
+        draft.summary["cells"] = [place.to_dict()]
+        draft.summary["sensors"] = {n: sensor.to_dict() for n, sensor in SENSORS.items()}
+        draft.licences.add("made up, no rights reserved")
+    return folder
+
+
+def make_model(folder, cube, samples):
+    """A network with its first weights."""
+    images, indexed = Cube.open(cube), Samples.open(samples)
+    patches = indexed.splits[indexed.splits["split"] == "training"]
+    inputs = fit_inputs(images.signature, images.cells, patches)
+    spec = NetworkSpec(inputs.channels("radar"), inputs.channels("optical"), 2, 2)
+    network = build(spec, (BLOCK, BLOCK), seed=5)
+    detector = Detector(spec, inputs, images.signature, RADIUS, (weights(network),), {})
+    batch = next(Loader(indexed, images, "validation", batch=2).epoch())
+    with writing(folder, "model", area="t", settings={}, inputs={}) as draft:
+        detector.write(draft.folder)
+        write_probe(draft.folder / "probe.npz", detector, batch)
+    return folder
+
+
+def settings_of(stage_name="evaluate", days=DAYS, **chosen):
+    period = {"start": "2017-01-01", "end": str(np.datetime64("2017-01-01") + days)}
+    own = {"bootstrap": 50} if stage_name == "evaluate" else {}
+    return parse(stage_name, AREA | {"period": period, stage_name: own | chosen})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _elsewhere(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROUNDSHIFT_WORK", str(tmp_path_factory.mktemp("work")))
+        patch.setenv("GROUNDSHIFT_TRACKING", "off")
+        yield
+
+
+def artifacts(folder, planted, days=DAYS, **overrides):
+    """Folders of all inputs of the stage."""
+    observations = make_observations(folder / "observations", planted, days)
+    cube, samples = folder / "cube", folder / "samples"
+    chosen = settings_of("stack", days, step="4d", radar=["s1"], optical="s2")
+    stack.run(chosen, observations=observations, cube=cube)
+    chosen = settings_of("window", days, **(WINDOW | overrides))
+    window.run(chosen, observations=observations, cube=cube, samples=samples)
+    return {"cube": cube, "samples": samples, "model": make_model(folder / "model", cube, samples)}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return artifacts(tmp_path_factory.mktemp("area"), truth_table())
+
+
+@pytest.fixture(scope="module")
+def done(inputs, tmp_path_factory):
+    """The stage's summary and its folder."""
+    folder = tmp_path_factory.mktemp("out") / "evaluation"
+    return stage.run(settings_of(), **inputs, evaluation=folder), folder
+
+
+def metrics_of(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_the_artifact_is_whole_and_traceable(done, inputs):
+    summary, folder = done
+    manifest = read_manifest(folder, "evaluation")
+    check_files(folder, manifest)
+    assert manifest.inputs["model"] == read_manifest(inputs["model"], "model").content_hash
+    assert manifest.licences == ("made up, no rights reserved",)
+    assert manifest.record["gate"]["level"] == "controlled_truth"
+    names = {entry.path for entry in manifest.files}
+    tables = ("baselines", "blocks", "pr_curve", "roc_curve", "reliability", "events")
+    assert {f"{name}.csv" for name in tables} < names
+    assert {"metrics.json", "headline.json", "pr_curve.png", "reliability.png"} < names
+    assert all(path.is_file() for path in summary.figures)
+    assert summary.metrics["pr_auc"] == metrics_of(folder)["headline"]["pr_auc"]
+
+
+def test_levels_of_truth_stand_apart(done):
+    document = metrics_of(done[1])
+    assert document.keys() == {"headline", "controlled_truth", "synthetic_agreement"}
+    assert document["headline"]["level"] == "controlled_truth"
+    assert "no measure of truth" in document["synthetic_agreement"]["meaning"]
+    assert "baselines" not in document["synthetic_agreement"]
+    assert json.loads((done[1] / "headline.json").read_text()) == document["headline"]
+
+
+def test_the_network_is_scored_on_the_test_blocks_as_it_maps_them(done, inputs):
+    images, indexed = Cube.open(inputs["cube"]), Samples.open(inputs["samples"])
+    [(name, cell_cube)] = images.cells.items()
+    windows = indexed.windows_of("test", name)
+    maps = np.stack([m for _, m in map_cell(Detector.open(inputs["model"]), cell_cube, windows)])
+    everywhere = slice(0, PIXELS)
+    labels = indexed.label_series(name, "truth", everywhere, everywhere)
+    test = np.zeros((PIXELS, PIXELS), bool)
+    for block in (3, 4, 5):
+        top, left = (BLOCK * i for i in divmod(block, PIXELS // BLOCK))
+        test[top : top + BLOCK, left : left + BLOCK] = True
+    expected = average_precision_score(labels[:, test].ravel() >= 0.5, maps[:, test].ravel())
+    found = metrics_of(done[1])["controlled_truth"]
+    assert found["network"]["pr_auc"] == pytest.approx(expected, abs=1e-5)
+    assert found["network"]["prevalence"] == pytest.approx(
+        (labels[:, test] >= 0.5).mean(), abs=1e-6
+    )
+    assert found["windows"] == len(windows)
+
+
+def test_blocks_hold_every_pixel_and_say_null_where_nothing_changed(done):
+    blocks = pd.read_csv(done[1] / "blocks.csv")
+    mine = blocks[blocks["detector"] == "network"].set_index("block")
+    windows = metrics_of(done[1])["controlled_truth"]["windows"]
+    assert mine["pixels"].tolist() == [BLOCK * BLOCK * windows] * 3
+    assert mine.index.tolist() == [3, 4, 5]
+    assert mine["pr_auc"].isna().tolist() == [False, True, False]
+
+
+def test_baselines_see_what_the_network_sees(done):
+    table = pd.read_csv(done[1] / "baselines.csv").set_index("detector")
+    expected = {"network", "endisi_difference", "ndvi_difference", "omnibus_count"}
+    expected |= {"radar_log_ratio", "radar_step", "lightgbm", "synthetic_label"}
+    assert set(table.index) == expected
+    same = table.drop(index="synthetic_label")["prevalence"]
+    assert same.nunique() == 1
+    # Power grows fourfold: what looks for steps finds it, an untrained network does not.
+    assert table.loc["radar_step", "pr_auc"] > 0.5
+    assert table.loc["lightgbm", "pr_auc"] > 0.8
+    assert table.loc["network", "pr_auc"] < table.loc["radar_step", "pr_auc"]
+    gate = read_manifest(done[1], "evaluation").record["gate"]
+    assert gate["passed"] is False
+    assert gate["beats_simple_baselines"]["radar_step"] is False
+
+
+def test_decoys_and_events_are_those_of_the_test_blocks(done):
+    ground = metrics_of(done[1])["controlled_truth"]["ground"]
+    assert ground["network"]["decoy"]["pixels"] > 0
+    assert ground["lightgbm"]["change"]["mean_score"] > ground["lightgbm"]["decoy"]["mean_score"]
+    events = pd.read_csv(done[1] / "events.csv")
+    known = events[events["kind"] != "none"]
+    assert known["id"].tolist() == ["test-1", "test-swap", "test-2"]
+    assert known["counts"].tolist() == [True, False, True]
+    assert known["pixels"].tolist() == [16, 16, 16]
+
+
+def test_a_rerun_writes_the_same(done, inputs, tmp_path):
+    again = stage.run(settings_of(), **inputs, evaluation=tmp_path / "evaluation")
+    assert again.content_hash == done[0].content_hash
+    assert again.value_hash == done[0].value_hash
+
+
+def test_a_given_threshold_is_used_and_baselines_can_be_left_out(inputs, tmp_path):
+    chosen = settings_of(threshold=0.25, baselines=False, stride=3)
+    folder = tmp_path / "evaluation"
+    stage.run(chosen, **inputs, evaluation=folder)
+    document = metrics_of(folder)
+    assert document["headline"]["threshold"] == 0.25
+    assert "baselines" not in document["controlled_truth"]
+    assert read_manifest(folder, "evaluation").record["gate"]["passed"] is None
+
+
+def test_without_truth_only_agreement_is_told(tmp_path):
+    found = artifacts(tmp_path, None, 600, labels="synthetic", length="182d", min_steps=10)
+    folder = tmp_path / "evaluation"
+    summary = stage.run(settings_of(baselines=False), **found, evaluation=folder)
+    document = metrics_of(folder)
+    assert document.keys() == {"headline", "synthetic_agreement"}
+    assert document["headline"]["level"] == "synthetic_agreement"
+    assert not (folder / "events.csv").exists()
+    assert any("no measure of truth" in note for note in summary.notes)
+
+
+def test_a_truth_of_the_users_own_is_a_reference(tmp_path):
+    truth_table().to_file(tmp_path / "known.geojson", driver="GeoJSON")
+    found = artifacts(tmp_path, None, truth=str(tmp_path / "known.geojson"))
+    folder = tmp_path / "evaluation"
+    stage.run(settings_of(baselines=False), **found, evaluation=folder)
+    assert metrics_of(folder)["headline"]["level"] == "reference"
+
+
+def test_a_cube_that_was_not_indexed_is_refused(inputs, tmp_path):
+    other = artifacts(tmp_path, truth_table().iloc[:5])
+    mixed = inputs | {"cube": other["cube"]}
+    with pytest.raises(ContractError, match=r"Rerun: python -m components\.window"):
+        stage.run(settings_of(), **mixed, evaluation=tmp_path / "evaluation")
+    assert not (tmp_path / "evaluation").exists()
+
+
+def test_the_command_line_refuses_what_is_no_artifact(tmp_path):
+    folders = [f"--{name}={tmp_path}" for name in ("cube", "samples", "model")]
+    settings = settings_of().model_dump_json()
+    target = f"--evaluation={tmp_path / 'evaluation'}"
+    result = CliRunner().invoke(cli, [*folders, target, "--settings", settings])
+    assert result.exit_code == 2

@@ -1,0 +1,147 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from groundshift.artifacts.manifest import FILE_NAME
+from groundshift.cube.store import Cube
+from groundshift.domain.signature import Signature, Stream
+from groundshift.domain.time import DAY
+from groundshift.errors import ContractError
+from tests.cube.conftest import (
+    SENSORS,
+    START,
+    build_cube,
+    carried,
+    random_times,
+    scene,
+    scenes,
+    settings,
+    source,
+)
+
+SHAPE = (40, 50)
+WHOLE = (slice(0, None), slice(0, None))
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """A cell, and what each of its steps holds."""
+    folder = tmp_path_factory.mktemp("store")
+    rng = np.random.default_rng(9)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROUNDSHIFT_WORK", str(folder / "work"))
+        observations = source(scenes(rng, random_times(rng), SHAPE), shape=SHAPE)
+        cube = build_cube(folder / "cube", observations, settings())
+    return cube, carried(observations, settings())[1]
+
+
+def test_any_part_reads_as_that_part_of_the_whole(opened, rng):
+    cube, images = opened
+    cell = cube.cells["c"]
+    for name in SENSORS:
+        values, fresh, age = images[name]
+        for _ in range(30):
+            spans = [np.sort(rng.integers(0, n + 1, 2)).tolist() for n in (len(age), *SHAPE)]
+            (first, stop), rows, columns = spans[0], slice(*spans[1]), slice(*spans[2])
+            bands = rng.permutation(values.shape[-1])[:2].tolist()
+            found = cell.read(name, first, stop, rows, columns, bands)
+            part = (slice(first, stop), rows, columns)
+            np.testing.assert_array_equal(found.values, values[part][..., bands])
+            np.testing.assert_array_equal(found.fresh, fresh[part])
+            np.testing.assert_array_equal(found.age_days, age[part])
+
+
+def test_frames_are_what_steps_show_and_none_comes_twice(opened):
+    cube, _ = opened
+    cell = cube.cells["c"]
+    for name in SENSORS:
+        for first, stop in ((0, len(cell.times)), (3, 17), (6, 7), (5, 5)):
+            images, frame_of_step = cell.frames(name, first, stop, *WHOLE)
+            steps = cell.read(name, first, stop, *WHOLE)
+            assert len(images.values) == len(np.unique(frame_of_step))
+            np.testing.assert_array_equal(images.values[frame_of_step], steps.values)
+            begins = np.flatnonzero(np.diff(frame_of_step, prepend=-1))
+            np.testing.assert_array_equal(images.fresh, steps.fresh[begins])
+            np.testing.assert_array_equal(images.age_days, steps.age_days[begins])
+
+
+def test_a_frame_carried_into_a_range_is_no_new_look(tmp_path, rng):
+    look = scene(rng, "s2", SHAPE)
+    looks = {
+        ("c", "s2", START + DAY): look,
+        ("c", "s1_asc", START + 9 * DAY): scene(rng, "s1_asc", SHAPE),
+    }
+    cell = build_cube(tmp_path / "cube", source(looks, shape=SHAPE), settings()).cells["c"]
+    own, _ = cell.frames("s2", 0, 2, *WHOLE)
+    np.testing.assert_array_equal(own.fresh[0], look[1])
+    carried_in, _ = cell.frames("s2", 1, 2, *WHOLE)
+    assert not carried_in.fresh.any()
+    np.testing.assert_array_equal(carried_in.age_days[0], np.where(look[1], 8, -1))
+
+
+def test_before_the_first_look_there_is_nothing(opened):
+    cube, _ = opened
+    cell = cube.cells["c"]
+    for name in SENSORS:
+        found = cell.read(name, 0, len(cell.times), *WHOLE)
+        never = found.age_days < 0
+        assert never.any()
+        assert not found.values[never].any()
+        assert not found.fresh[never].any()
+
+
+def test_an_offset_does_not_turn_nothing_into_a_value(tmp_path, rng):
+    sensors = {"s2": replace(SENSORS["s2"], offset=-0.1)}
+    looks = {("c", "s2", START + day * DAY): scene(rng, "s2", SHAPE, 0.3) for day in (1, 5)}
+    observations = source(looks, shape=SHAPE, sensors=sensors)
+    cell = build_cube(tmp_path / "cube", observations, settings()).cells["c"]
+    found = cell.read("s2", 0, 2, *WHOLE)
+    never = found.age_days < 0
+    assert never.any()
+    assert (found.values[never] == 0).all()
+    values, valid = looks["c", "s2", START + DAY]
+    expected = (values[valid] / 10000 - 0.1).astype(np.float32)
+    np.testing.assert_array_equal(found.values[0][valid], expected)
+
+
+def test_the_signature_lists_the_roles_in_the_networks_order(opened):
+    cube, _ = opened
+    assert cube.signature == Signature(
+        (
+            Stream("radar_a", "sentinel1", ("VV", "VH"), units="linear power"),
+            Stream("optical", "sentinel2", ("B02", "B03", "B11"), "L2A", "reflectance"),
+        ),
+        resolution=10.0,
+        step_seconds=2 * DAY,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("s2", 0, 1000, *WHOLE), "steps inside 0 to"),
+        (("s2", 3, 2, *WHOLE), "steps inside 0 to"),
+        (("s2", 0, 1, slice(0, 41), slice(0, 1)), "rows inside 0 to 40, found 0 to 41"),
+        (("s2", 0, 1, slice(0, 1), slice(-1, 1)), "columns inside 0 to 50, found -1 to 1"),
+        (("s3", 0, 1, *WHOLE), "one of the sensors s1_asc, s2, found 's3'"),
+    ],
+)
+def test_what_lies_outside_is_refused(opened, arguments, message):
+    with pytest.raises(ContractError, match=message):
+        opened[0].cells["c"].read(*arguments)
+
+
+def test_a_cube_that_is_not_whole_is_refused(tmp_path, rng):
+    observations = source(scenes(rng, random_times(rng), SHAPE), shape=SHAPE)
+    build_cube(tmp_path / "cube", observations, settings())
+    shard = next(path for path in (tmp_path / "cube").rglob("s2/c/0/0/0/0"))
+    shard.write_bytes(b"")
+    with pytest.raises(ContractError, match="found 0 bytes"):
+        Cube.open(tmp_path / "cube")
+    document = json.loads((tmp_path / "cube" / FILE_NAME).read_text())
+    document["content"]["contract"] = "samples"
+    (tmp_path / "cube" / FILE_NAME).write_text(json.dumps(document))
+    with pytest.raises(ContractError, match="expected a cube artifact"):
+        Cube.open(tmp_path / "cube")
