@@ -151,9 +151,9 @@ def naive(cell: CellCube, windows: pd.DataFrame) -> float:
     """CPU seconds per tile and window of the published way, on a few tiles."""
     began = time.process_time()
     for row, column in np.ndindex(2, _NAIVE_TILES // 2):
-        place = tuple(slice(i * TILE, (i + 1) * TILE) for i in (row, column))
+        rows, columns = (slice(i * TILE, (i + 1) * TILE) for i in (row, column))
         series = {
-            role: cell.read(cell.roles[role], 0, len(cell.times), *place).values
+            role: cell.read(cell.roles[role], 0, len(cell.times), rows, columns).values
             for role in ("radar_a", "radar_b", "optical")
         }
         for window in windows.itertuples():

@@ -59,6 +59,8 @@ def _score_cell(
 
 def _pixels_read(block: Block, cube: CellCube, radius: int) -> int:
     """Pixels of a block and its context."""
-    edges = zip(block.inside.shape, cube.shape, strict=True)
-    height, width = (min(size + 2 * radius, total) for size, total in edges)
+    height, width = (
+        min(int(size) + 2 * radius, total)
+        for size, total in zip(block.inside.shape, cube.shape, strict=True)
+    )
     return height * width

@@ -61,10 +61,11 @@ def _precision_recall(axes: Axes, judged: Sequence[Judged]) -> None:
         label = f"chance ({prevalence:.3f})"
         axes.axhline(prevalence, color="black", linewidth=0.8, linestyle=":", label=label)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-    handles, labels = axes.get_legend_handles_labels()
-    network_place = next((i for i, t in enumerate(labels) if t.startswith(network.name)), 0)
-    order = [network_place, *(i for i in range(len(labels)) if i != network_place)]
-    axes.legend([handles[i] for i in order], [labels[i] for i in order], fontsize=8, frameon=False)
+    entries = list(zip(*axes.get_legend_handles_labels(), strict=True))
+    entries.sort(key=lambda entry: not entry[1].startswith(network.name))
+    if entries:
+        handles, labels = zip(*entries, strict=True)
+        axes.legend(handles, labels, fontsize=8, frameon=False)
     axes.set_title("Test blocks: precision and recall (PR-AUC)", fontsize=10)
 
 

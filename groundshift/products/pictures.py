@@ -28,12 +28,13 @@ def paint_score(score: NDArray[np.float32], *, veil: bool = False) -> Rgba:
 
     Args:
         score: [y, x].
-        veil: low scores transparent, to lie over an image of the ground.
+        veil: transparent below 0.25 and less and less so up to 0.75, to lie over an image of the
+            ground.
     """
     known = np.isfinite(score)
     level = np.clip(np.where(known, score, 0), 0, 1)
     picture: Rgba = colormaps[SCORE_COLOURS](level, bytes=True)
-    alpha = np.clip(level * 2, 0, 1) if veil else np.ones_like(level)
+    alpha = np.clip(level * 2 - 0.5, 0, 1) if veil else np.ones_like(level)
     picture[..., 3] = np.where(known, 255 * alpha, 0)
     return picture
 

@@ -17,6 +17,9 @@ from components.stack import stage as stack
 from components.window import stage as window
 from groundshift.artifacts import read_manifest, writing
 from groundshift.artifacts.manifest import check_files
+from groundshift.assessment import network_scores
+from groundshift.assessment.network_scores import score_network
+from groundshift.assessment.protocol import panels
 from groundshift.cube.store import Cube
 from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor
@@ -222,6 +225,18 @@ def test_the_network_is_scored_on_the_test_blocks_as_it_maps_them(done, inputs):
         (labels[:, test] >= 0.5).mean(), abs=1e-6
     )
     assert found["windows"] == len(windows)
+
+
+def test_blocks_apart_score_as_the_whole_cell(inputs, monkeypatch):
+    images, indexed = Cube.open(inputs["cube"]), Samples.open(inputs["samples"])
+    detector = Detector.open(inputs["model"])
+    asked = panels(indexed, images, "test", "truth", stride=9)
+    at_once = score_network(detector, images, asked)
+    monkeypatch.setattr(network_scores, "_WHOLE_VALUES", 0)
+    apart = score_network(detector, images, asked)
+    assert [scores.shape for scores in apart] == [panel.labels.shape for panel in asked]
+    for one, other in zip(at_once, apart, strict=True):
+        assert other == pytest.approx(one, abs=1e-4)
 
 
 def test_blocks_hold_every_pixel_and_say_null_where_nothing_changed(done):

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -113,7 +114,7 @@ def test_training_lowers_the_loss(network):
     labels = (rng.random((4, 8, 8)) < 0.3).astype(np.float32)
     values[:, 2:, ..., 0] += 3 * labels[:, None]
     model = build(SPEC, seed=0)
-    optimiser = tf.keras.optimizers.Adam(0.02)
+    optimiser = keras.optimizers.Adam(0.02)
     losses = []
     for _ in range(40):
         with tf.GradientTape() as tape:

@@ -19,7 +19,7 @@ def test_scores_become_brighter_and_missing_ones_transparent() -> None:
     light = plain[0, :3, :3].astype(int).sum(axis=-1)
     assert light[0] < light[1] < light[2]
     assert list(plain[0, :, 3]) == [255, 255, 255, 0]
-    assert list(pictures.paint_score(score, veil=True)[0, :, 3]) == [0, 255, 255, 0]
+    assert list(pictures.paint_score(score, veil=True)[0, :, 3]) == [0, 127, 255, 0]
 
 
 def test_dates_are_coloured_over_the_period_where_shown() -> None:

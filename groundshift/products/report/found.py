@@ -81,7 +81,7 @@ def events_table(
         cells = [
             str(number),
             _day(event["date"]),
-            f"{_day(event['start'])} to {_day(event['end'])}",
+            _span(event["start"], event["end"]),
             f"{event['score']:.2f}",
             f"{event['area_m2'] / 1e4:.2f}",
             f"{latitude:.5f}, {longitude:.5f}",
@@ -134,6 +134,11 @@ def _lead(shown: int, total: int, threshold: float) -> str:
 
 def _seconds(instant: object) -> int:
     return int(pd.Timestamp(instant).timestamp())
+
+
+def _span(start: object, end: object) -> str:
+    first, last = _day(start), _day(end)
+    return "sudden" if first == last else f"{first} to {last}"
 
 
 def _day(instant: object) -> str:

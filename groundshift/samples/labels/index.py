@@ -1,8 +1,8 @@
 """The optical part of a synthetic label: an index of impervious surfaces, and its betas.
 
-The Enhanced Normalized Difference Impervious Surface Index (Chen, Yang, Yin, Chan, 2020) as the
-published label uses it (method section 7.4), for the blue, green and two shortwave infrared bands
-of any mission:
+The Enhanced Normalized Difference Impervious Surface Index (Chen et al., Journal of Applied Remote
+Sensing 13(1), 2019) as the published label uses it (method section 7.4), for the blue, green and
+two shortwave infrared bands of any mission:
 
     mndwi = nd(green, swir1);  ratio = swir1 / swir2;  nd(a, b) = (a - b) / (a + b)
     raw = nd(blue, beta (ratio + mndwi^2))

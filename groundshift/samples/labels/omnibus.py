@@ -19,8 +19,8 @@ every polarisation's sum starts with the first look and starts anew at the cut, 
 
 where c is the value that S exceeds by chance in a share `significance` of steady series (Sidak
 over the cuts; S_k is compared with chi-square of one degree of freedom per channel after Box's
-correction rho, equation 2.12 of Conradsen et al., IEEE TGRS 41(1), 2003), and V the unrest of the
-two sides beyond speckle, -2 ln Q minus its expectation, at least 0. A clean step has evidence
+correction rho, as in Conradsen et al., IEEE TGRS 41(1), 2003), and V the unrest of the two sides
+beyond speckle, -2 ln Q minus its expectation, at least 0. A clean step has evidence
 near 1, a steady series 0, one that rises and falls again less than one that stays.
 
 Only looks count: a frame that is carried forward is none. Sums over looks are made once per pixel,

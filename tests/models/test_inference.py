@@ -1,0 +1,129 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from groundshift.errors import ContractError, SettingsError
+from groundshift.models.inference import blocks_of, map_cell, map_members, score_place
+from groundshift.reference import published_detector
+from tests.models.cells import SIGNATURE, memory_cell, small_detector
+
+
+def windows(*ranges):
+    return pd.DataFrame(ranges, columns=["first", "stop"]).assign(id=range(100, 100 + len(ranges)))
+
+
+def mapped(*args, **options):
+    return dict(map_cell(*args, **options))
+
+
+def whole(detector, cell, first, stop):
+    """A window's score [y, x] over the whole grid at once, by the networks themselves."""
+    rows, columns = (slice(0, size) for size in cell.shape)
+    streams = {}
+    for role in detector.inputs.roles:
+        frames = cell.read(role, first, stop, rows, columns)
+        streams[role] = (frames.values[np.newaxis], frames.age_days[np.newaxis])
+    steps = np.ones((1, stop - first), bool)
+    return detector.score_streams(streams, steps).mean(axis=0)[0]
+
+
+@pytest.mark.parametrize("era", ["s12", "ers12ls5"])
+def test_tiled_equals_whole_for_the_published_networks(era):
+    detector = published_detector(era)
+    cell = memory_cell(detector.signature, steps=36, shape=(96, 96))
+    chosen = windows((0, 36))
+    expected = whole(detector, cell, 0, 36)
+    tiled = mapped(detector, cell, chosen, block=40)[100]
+    assert len(list(blocks_of(cell, 40, detector.radius))) == 9
+    assert np.abs(tiled - expected).max() <= 1e-4
+    too_narrow = mapped(detector, cell, chosen, block=40, halo=4)[100]
+    assert np.abs(too_narrow - expected).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "features", [("level",), ("level", "recency"), ("level", "anomaly", "rise")]
+)
+def test_maps_are_the_same_whatever_the_blocks_and_the_memory(features):
+    detector = small_detector(features=features, members=2, radius=16)
+    cell = memory_cell(SIGNATURE, steps=14, shape=(40, 52), carried=2)
+    chosen = windows((0, 6), (1, 8), (3, 9), (4, 12), (8, 14), (9, 14))
+    at_once = mapped(detector, cell, chosen, block=64)
+    assert list(at_once) == list(range(100, 106))
+    for window, (first, stop) in zip(at_once, ((0, 6), (1, 8)), strict=False):
+        np.testing.assert_allclose(at_once[window], whole(detector, cell, first, stop), atol=1e-5)
+    for options in ({"block": 24}, {"block": 16, "memory": 1}, {"block": 33, "memory": 3 << 20}):
+        found = mapped(detector, cell, chosen, **options)
+        assert list(found) == list(at_once)
+        for window in at_once:
+            np.testing.assert_allclose(found[window], at_once[window], atol=1e-4)
+
+
+def test_members_are_mapped_one_by_one():
+    detector = small_detector(members=3)
+    cell = memory_cell(SIGNATURE, steps=6, shape=(20, 24))
+    (window, scores), *rest = map_members(detector, cell, windows((0, 6)))
+    assert (window, scores.shape, rest) == (100, (3, 20, 24), [])
+    np.testing.assert_allclose(
+        mapped(detector, cell, windows((0, 6)))[100], scores.mean(axis=0), atol=1e-7
+    )
+    assert scores.std(axis=0).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"), [(slice(0, 10), slice(0, 10)), (slice(17, 30), slice(40, 52))]
+)
+def test_a_place_scores_as_the_map_does_there(rows, columns):
+    detector = small_detector(radius=16)
+    cell = memory_cell(SIGNATURE, steps=9, shape=(40, 52))
+    chosen = windows((0, 6), (2, 9))
+    expected = mapped(detector, cell, chosen, block=64)
+    found = score_place(detector, cell, chosen, rows, columns)
+    for number, window in enumerate(expected):
+        np.testing.assert_allclose(found[number], expected[window][rows, columns], atol=1e-4)
+
+
+def test_a_cells_halo_is_context_and_not_mapped():
+    detector = small_detector(radius=12)
+    large = memory_cell(SIGNATURE, steps=6, shape=(60, 70))
+    inner = dataclasses.replace(
+        memory_cell(SIGNATURE, steps=6, shape=(60, 70), halo=12, own_size=False),
+        images=large.images,
+    )
+    scores = mapped(detector, inner, windows((0, 6)), block=32)[100]
+    expected = mapped(detector, large, windows((0, 6)), block=70)[100]
+    np.testing.assert_allclose(scores, expected[12:-12, 12:-12], atol=1e-4)
+
+
+def test_too_narrow_a_halo_of_the_cells_is_refused():
+    detector = small_detector(radius=12)
+    cell = memory_cell(SIGNATURE, steps=6, shape=(60, 60), halo=8, own_size=False)
+    with pytest.raises(SettingsError, match="Set area.halo=12"):
+        list(map_cell(detector, cell, windows((0, 6))))
+    with pytest.raises(SettingsError, match="Set area.halo=12"):
+        score_place(detector, cell, windows((0, 6)), slice(8, 20), slice(8, 20))
+
+
+def test_other_numbers_than_the_models_are_refused():
+    streams = (*SIGNATURE.streams[:2], dataclasses.replace(SIGNATURE.streams[2], level="L1C"))
+    signature = dataclasses.replace(SIGNATURE, streams=streams, resolution=20)
+    cell = memory_cell(signature, steps=6, shape=(20, 20))
+    with pytest.raises(ContractError, match="resolution: expected 10, found 20"):
+        list(map_cell(small_detector(), cell, windows((0, 6))))
+
+
+def test_blocks_cover_the_core_once_and_have_one_shape():
+    cell = memory_cell(SIGNATURE, steps=2, shape=(70, 45), halo=5, own_size=False)
+    blocks = list(blocks_of(cell, 16, 5))
+    covered = np.zeros((60, 35), int)
+    for block in blocks:
+        covered[block.target] += 1
+        read = np.zeros(cell.shape, bool)
+        read[block.rows, block.columns] = True
+        kept = np.argwhere(read)[0] + [block.core[0].start, block.core[1].start]
+        assert (kept - 5).tolist() == [block.target[0].start, block.target[1].start]
+    assert (covered == 1).all()
+    assert (
+        len({(b.rows.stop - b.rows.start, b.columns.stop - b.columns.start) for b in blocks}) == 1
+    )
