@@ -34,7 +34,7 @@ Level = Literal["controlled_truth", "reference", "synthetic_agreement"]
 
 LEVEL_MEANING: dict[Level, str] = {
     "controlled_truth": "changes planted into real pixels, known by construction",
-    "reference": "changes known independently of the images and of the labels formula",
+    "reference": "changes known independently of the images",
     "synthetic_agreement": "agreement with labels computed from the images; no measure of truth",
 }
 

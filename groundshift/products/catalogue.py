@@ -152,7 +152,8 @@ def _cog(path: Path, title: str, unit: str, kind: str, nodata: Any) -> pystac.As
 def _footprint(grid: GeoBox) -> BaseGeometry:
     """The outline of a grid in longitude and latitude, to about a centimetre."""
     outline = grid.extent.to_crs("EPSG:4326").geom
-    footprint: BaseGeometry = shapely.normalize(shapely.set_precision(outline, 1e-7))
+    rounded = shapely.normalize(shapely.set_precision(outline, 1e-7))
+    footprint: BaseGeometry = shapely.orient_polygons(rounded, exterior_cw=False)
     return footprint
 
 

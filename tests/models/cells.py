@@ -50,8 +50,9 @@ class MemoryCell:
 
     def read(self, sensor, first, stop, rows, columns, bands=None):
         frames, shown = self.frames(sensor, first, stop, rows, columns)
-        begins = np.unique(shown, return_index=True)[1]
-        waited = (np.arange(stop - first) - begins[shown])[:, None, None]
+        every = self.frame_of_step[sensor]
+        waited = np.arange(len(every)) - np.searchsorted(every, every)
+        waited = waited[first:stop, None, None]
         ages = np.where(frames.age_days[shown] < 0, -1, frames.age_days[shown] + 2 * waited)
         return Frames(frames.values[shown], frames.fresh[shown], ages.astype(np.int16))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pystac
 import pytest
+import shapely
 
 from groundshift.artifacts import ValueHash
 from groundshift.domain.cells import Cell
@@ -47,6 +48,7 @@ def test_every_map_is_an_item_whose_asset_is_there(collection: Path) -> None:
     assert item.bbox is not None
     assert item.bbox[0] < item.bbox[2]
     assert 3 < item.bbox[0] < 3.1
+    assert shapely.geometry.shape(item.geometry).exterior.is_ccw
 
 
 def test_links_stay_inside_the_catalogue(collection: Path) -> None:
