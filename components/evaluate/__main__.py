@@ -1,30 +1,30 @@
-"""Command line of the evaluate stage."""
+"""Command line of the evaluate stage: `python -m components.evaluate`."""
 
 from pathlib import Path
 
+from components import shell
 from components.evaluate.stage import run
-from components.shell import Area, Input, Output, Overrides, Params, Settings, app, execute
 
-cli = app(
+app = shell.app(
     "evaluate",
-    "--cube data/demo/cube --samples data/demo/samples --model data/demo/model "
-    "--evaluation data/demo/evaluation",
+    "--params params.yaml --area demo --cube data/demo/cube --samples data/demo/samples "
+    "--model data/demo/model --evaluation data/demo/evaluation",
 )
 
 
-@cli.command()
+@app.command()
 def main(
-    cube: Input,
-    samples: Input,
-    model: Input,
-    evaluation: Output,
-    params: Params = Path("params.yaml"),
-    area: Area = None,
-    settings: Settings = None,
-    overrides: Overrides = None,
+    cube: shell.Input,
+    samples: shell.Input,
+    model: shell.Input,
+    evaluation: shell.Output,
+    params: shell.Params = Path("params.yaml"),
+    area: shell.Area = None,
+    settings: shell.Settings = None,
+    overrides: shell.Overrides = None,
 ) -> None:
     """Score a model and every baseline on the same held-out blocks."""
-    execute(
+    shell.execute(
         "evaluate",
         run,
         params=params,
@@ -39,4 +39,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli()
+    app()

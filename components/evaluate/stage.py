@@ -54,13 +54,9 @@ def run(
         settings=settings.affecting(),
         inputs={name: manifest.content_hash for name, manifest in inputs.items()},
     ) as draft:
-        results = Evaluation(
-            images,
-            indexed,
-            settings.evaluate,
-            partial(score_network, detector, images),
-            _finder(images, settings.evaluate.min_event),
-        ).results()
+        network = partial(score_network, detector, images)
+        find = _finder(images, settings.evaluate.min_event)
+        results = Evaluation(images, indexed, settings.evaluate, network, find).results()
         pictures = [path.name for path in write_files(draft.folder, results)]
         hash_values(draft.values, results)
         draft.summary.update(headline=results[0].headline(), levels=[r.level for r in results])

@@ -9,7 +9,10 @@ import typer
 from components import shell
 from components.stack.stage import run
 
-app = shell.app("stack", "--observations data/demo/observations --cube data/demo/cube")
+app = shell.app(
+    "stack",
+    "--params params.yaml --area demo --observations data/demo/observations --cube data/demo/cube",
+)
 
 Revise = Annotated[
     bool, typer.Option("--revise", help="Bring the cube that is there up to date, if there is one.")

@@ -7,7 +7,8 @@ from components.window.stage import run
 
 app = shell.app(
     "window",
-    "--observations data/demo/observations --cube data/demo/cube --samples data/demo/samples",
+    "--params params.yaml --area demo --observations data/demo/observations "
+    "--cube data/demo/cube --samples data/demo/samples",
 )
 
 

@@ -9,6 +9,7 @@ start and end.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -140,22 +141,7 @@ def event_table(
     place = {"cell": panel.block.cell.id, "block": panel.block.number}
     rows = []
     for number, event in enumerate(known):
-        inside = event.shares(panel.starts, panel.ends) >= POSITIVE
-        mine = scores[:, event.pixels]
-        row = {
-            **place,
-            "id": event.id,
-            "kind": event.kind,
-            "strength": event.strength,
-            "speed": event.speed,
-            "pixels": int(event.pixels.sum()),
-            "start": _instant(event.start),
-            "date": _instant(event.date),
-            "end": _instant(event.end),
-            "counts": bool(event.kind == URBAN and inside.any()),
-            "mean_score": float(mine[inside].mean()) if inside.any() else None,
-            "best_score": float(mine.max(axis=0).mean()) if len(mine) else None,
-        }
+        row = place | _described(event, panel, scores)
         if number in pairs:
             other, iou = pairs[number]
             date = pd.Timestamp(found["date"].iloc[other])
@@ -165,18 +151,35 @@ def event_table(
     matched = {other for other, _ in pairs.values()}
     for other in sorted(set(range(len(masks))) - matched):
         event = found.iloc[other]
-        rows.append(
-            {
-                **place,
-                "kind": FALSE_ALARM,
-                "pixels": int(masks[other].sum()),
-                "counts": False,
-                "best_score": float(event["score"]),
-                "found_id": event["id"],
-                "found_date": pd.Timestamp(event["date"]),
-            }
-        )
+        false_alarm = {
+            "kind": FALSE_ALARM,
+            "pixels": int(masks[other].sum()),
+            "counts": False,
+            "best_score": float(event["score"]),
+            "found_id": event["id"],
+            "found_date": pd.Timestamp(event["date"]),
+        }
+        rows.append(place | false_alarm)
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _described(event: KnownEvent, panel: Panel, scores: NDArray[np.float32]) -> dict[str, Any]:
+    """What is known of a change, and how the detector scores its pixels."""
+    inside = event.shares(panel.starts, panel.ends) >= POSITIVE
+    mine = scores[:, event.pixels]
+    return {
+        "id": event.id,
+        "kind": event.kind,
+        "strength": event.strength,
+        "speed": event.speed,
+        "pixels": int(event.pixels.sum()),
+        "start": _instant(event.start),
+        "date": _instant(event.date),
+        "end": _instant(event.end),
+        "counts": bool(event.kind == URBAN and inside.any()),
+        "mean_score": float(mine[inside].mean()) if inside.any() else None,
+        "best_score": float(mine.max(axis=0).mean()) if len(mine) else None,
+    }
 
 
 def event_summary(table: pd.DataFrame) -> dict[str, Score]:

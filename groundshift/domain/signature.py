@@ -123,11 +123,11 @@ class Signature:
                     want, have = getattr(mine, field), getattr(other, field)
                     if want and have and want != have:
                         differences.append(f"{mine.role}.{field}: expected {want}, found {have}")
-        for field in ("resolution", "step_seconds"):
-            if getattr(self, field) != getattr(found, field):
-                differences.append(
-                    f"{field}: expected {getattr(self, field)}, found {getattr(found, field)}"
-                )
+        differences += [
+            f"{field}: expected {getattr(self, field)}, found {getattr(found, field)}"
+            for field in ("resolution", "step_seconds")
+            if getattr(self, field) != getattr(found, field)
+        ]
         if differences:
             raise ContractError(
                 f"{owner} does not fit this data: {'; '.join(differences)}. "
