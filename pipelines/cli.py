@@ -70,7 +70,6 @@ def _environment() -> dict[str, str]:
     """The stages' environment: this Python first on the path."""
     scripts = str(Path(sys.executable).parent)
     return {
-        "TF_CPP_MIN_LOG_LEVEL": "2",
         **os.environ,
         "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}",
     }

@@ -50,12 +50,9 @@ class SensorPlan:
         times[list(self.slots)] = [frame.time for frame in self.frames]
         return times
 
-    def content(self, frame: Frame) -> tuple[tuple[int, str, bool], ...]:
-        """What a frame merges: time, digest and freshness of each look."""
-        return tuple(
-            (time, self.looks[time], number >= frame.early)
-            for number, time in enumerate(frame.looks)
-        )
+    def content(self, frame: Frame) -> tuple[tuple[int, str], ...]:
+        """What a frame merges: time and digest of each look."""
+        return tuple((time, self.looks[time]) for time in frame.looks)
 
 
 @dataclass(frozen=True)

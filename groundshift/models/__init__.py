@@ -1,1 +1,5 @@
 """Networks, losses, training and inference."""
+
+from groundshift.models.quiet import load_tensorflow
+
+load_tensorflow()

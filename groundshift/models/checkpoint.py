@@ -39,7 +39,7 @@ def save(
 ) -> None:
     """Write everything that training goes on from; the old state stays until it is whole."""
     arrays = {
-        f"{owner}/{number:04d}": np.ascontiguousarray(variable.numpy())
+        f"{owner}/{number:04d}": np.asarray(variable.numpy(), order="C")
         for owner, variables in _variables(network, optimiser).items()
         for number, variable in enumerate(variables)
     }

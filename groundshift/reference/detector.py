@@ -11,7 +11,7 @@ from groundshift.models.networks import NetworkSpec
 from groundshift.models.store import Detector
 from groundshift.reference.network import read_weights
 
-RADIUS = {"s12": 15, "ers12ls5": 24}
+RADIUS = {"s12": 17, "ers12ls5": 24}
 """Measured influence radius of each network in pixels, see `benchmarks/halo.py`."""
 
 _RESOLUTION = {"s12": 10.0, "ers12ls5": 12.5}

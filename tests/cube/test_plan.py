@@ -24,8 +24,9 @@ def test_a_plan_holds_each_sensors_frames_on_the_common_time_line(observations):
     assert optical.slot_of_step(4).tolist() == [0, 0, 1, 1]
     assert radar.slot_of_step(4).tolist() == [-1, 0, 0, 0]
     assert list(optical.looks) == [90, 101, 125, 126]
-    freshness = [[fresh for _, _, fresh in optical.content(f)] for f in optical.frames]
-    assert freshness == [[False, True], [True, True]]
+    assert [frame.early for frame in optical.frames] == [1, 0]
+    digests = list(optical.looks.values())
+    assert optical.content(optical.frames[1]) == ((125, digests[2]), (126, digests[3]))
 
 
 def test_only_sensors_that_feed_the_cube_make_steps(observations):

@@ -62,6 +62,21 @@ def test_two_changes_far_apart_leave_what_lies_between(tmp_path, rng):
     assert sorted({day for _, day in changed.reads}) == [22, 24, 122, 124]
 
 
+def test_the_same_picture_taken_a_day_earlier_makes_what_follows_older(tmp_path, rng):
+    cube, observations = cube_of_clear_days(tmp_path, rng, (0, 2, 3))
+    nothing_else = np.zeros(SHAPE, bool)
+    nothing_else[0, 0] = True
+    later = {("c", "s2", START + 8 * DAY): (clear(rng)[0], nothing_else)}
+    observations = Amended(observations, put=later)
+    revise(cube, observations, settings(200))
+    second, third = (("c", "s2", START + day * DAY) for day in (2, 3))
+    changed = Amended(observations, put={second: observations.read(*third)}, drop=[third])
+    revise(cube, changed, settings(200))
+    cell = Cube.open(cube).cells["c"]
+    ages = cell.read("s2", 2, 3, slice(0, 12), slice(0, 10)).age_days[0]
+    np.testing.assert_array_equal(ages, np.where(nothing_else, 0, 6))
+
+
 def test_new_frames_take_slots_at_the_end_and_dropped_ones_leave_theirs(tmp_path, rng):
     cube, observations = cube_of_clear_days(tmp_path, rng, range(0, 40, 4))
     place = ("c", "s2", START + 22 * DAY)
