@@ -1,0 +1,129 @@
+"""The main job as a newcomer runs it, with less training: images in, maps out, nothing twice."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import geopandas as gpd
+import pytest
+import xarray as xr
+import yaml
+from rio_cogeo.cogeo import cog_validate
+
+from groundshift.artifacts import read_manifest
+from groundshift.artifacts.manifest import WRITERS, check_files
+from groundshift.settings import STAGES
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("components", "demo", "groundshift", "pipelines", "dvc.yaml", "params.yaml", ".dvcignore")
+SHORTER = {
+    "train": {"epochs": 2, "members": 1},
+    "evaluate": {"baselines": False, "bootstrap": 20, "stride": 5},
+    "infer": {"stride": 20},
+}
+
+
+def run(folder: Path, *words: str) -> str:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("GROUNDSHIFT")
+    }
+    environment |= {"PYTHONPATH": str(folder), "DVC_SITE_CACHE_DIR": str(folder / ".site")}
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project in which the demo ran once."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(
+                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        else:
+            shutil.copy(ROOT / name, folder)
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    for section, values in SHORTER.items():
+        params["areas"]["demo"][section] |= values
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    run(folder, "dvc", "init", "--no-scm", "--quiet")
+    (folder / "said.txt").write_text(run(folder, "pipelines", "run", "demo"))
+    return folder
+
+
+def test_a_run_names_what_it_made(project):
+    said = (project / "said.txt").read_text()
+    assert "Made anew: observations, cube, samples, model, evaluation, maps." in said
+    assert "data/demo/maps/report.html" in said
+    assert "sqlite:///mlflow.db" in said
+
+
+def test_every_artifact_is_whole_and_made_from_the_one_before(project):
+    manifests = {}
+    for kind in WRITERS:
+        manifests[kind] = read_manifest(project / "data/demo" / kind, kind)
+        check_files(project / "data/demo" / kind, manifests[kind])
+    for kind, inputs in {
+        "cube": ["observations"],
+        "samples": ["cube"],
+        "model": ["cube", "samples"],
+        "evaluation": ["cube", "samples", "model"],
+        "maps": ["cube", "samples", "model", "evaluation"],
+    }.items():
+        for name in inputs:
+            assert manifests[kind].inputs[name] == manifests[name].content_hash, (kind, name)
+    licence = "contains modified Copernicus Sentinel data 2017-2018"
+    assert all(any(licence in line for line in m.licences) for m in manifests.values())
+
+
+def test_products_open_in_the_programs_people_use(project):
+    (group,) = (project / "data/demo/cube/cells").glob("*/*.zarr")
+    assert xr.open_zarr(group).sizes["time"] == 122
+    maps = project / "data/demo/maps"
+    images = sorted(maps.rglob("*.tif"))
+    assert len(images) == 5 + 2, "every 20th of 92 windows, the maximum and its date"
+    for image in images:
+        valid, errors, warnings = cog_validate(image, strict=True, quiet=True)
+        assert valid, (image, errors, warnings)
+    table = gpd.read_parquet(maps / "events.parquet")
+    assert len(gpd.read_file(maps / "events.geojson")) == len(table)
+
+
+def test_scores_come_with_their_level_of_evidence(project):
+    metrics = json.loads((project / "data/demo/evaluation/metrics.json").read_text())
+    assert metrics["headline"]["level"] == "controlled_truth"
+    assert "reference" not in metrics
+    assert 0 < metrics["headline"]["prevalence"] < 0.1
+    assert metrics["headline"]["prevalence"] < metrics["headline"]["pr_auc"] <= 1
+
+
+def test_one_mlflow_run_holds_a_run_per_stage(project):
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    runs = client.search_runs(experiments)
+    parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
+    assert len(parents) == 1
+    assert all(r.info.status == "FINISHED" for r in runs)
+    stages = {
+        r.info.run_name: r for r in runs if r.data.tags.get("mlflow.parentRunId") is not None
+    }
+    assert sorted(stages) == sorted(STAGES)
+    assert len(client.get_metric_history(stages["train"].info.run_id, "loss")) == 2
+
+
+def test_a_second_run_does_nothing_and_says_so(project):
+    before = {p: p.stat().st_mtime_ns for p in (project / "data").rglob("*") if p.is_file()}
+    assert "Nothing to do: all six artifacts are up to date." in run(
+        project, "pipelines", "run", "demo"
+    )
+    after = {p: p.stat().st_mtime_ns for p in (project / "data").rglob("*") if p.is_file()}
+    assert after == before
