@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -35,10 +36,9 @@ BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 def main(folder: Path) -> None:
     """Run what is missing, then write the tables."""
     for plan in PLANS:
-        shared = folder / plan.stem
-        prepare(shared, plan)
-        for seed in SEEDS:
-            judge(shared, shared / f"seed_{seed}", seed)
+        prepare(folder / plan.stem, plan)
+    for seed, plan in product(SEEDS, PLANS):
+        judge(folder / plan.stem, folder / plan.stem / f"seed_{seed}", seed)
     runs = {
         (plan.stem, seed): json.loads(
             (folder / plan.stem / f"seed_{seed}" / "evaluation" / "metrics.json").read_text()

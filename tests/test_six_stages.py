@@ -113,9 +113,7 @@ def test_one_mlflow_run_holds_a_run_per_stage(project):
     parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
     assert len(parents) == 1
     assert all(r.info.status == "FINISHED" for r in runs)
-    stages = {
-        r.info.run_name: r for r in runs if r.data.tags.get("mlflow.parentRunId") is not None
-    }
+    stages = {r.info.run_name: r for r in runs if r.data.tags.get("mlflow.parentRunId") is not None}
     assert sorted(stages) == sorted(STAGES)
     assert len(client.get_metric_history(stages["train"].info.run_id, "loss")) == 2
 

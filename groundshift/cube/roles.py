@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from groundshift.cube.timeline import Bins
 from groundshift.domain.signature import Kind, Sensor, Signature, Stream
 from groundshift.errors import SettingsError
-from groundshift.settings.sections import StackSettings
+from groundshift.settings import StackSettings
 
 RADAR_ROLES = ("radar_a", "radar_b")
 OPTICAL_ROLE = "optical"

@@ -5,24 +5,17 @@ A stage is given its own section and `task`, `area` and `period`, never another 
 changed `train.epochs` reruns nothing upstream.
 """
 
+from groundshift.settings.base import AreaSettings, Frozen, PeriodSettings
 from groundshift.settings.loading import INPUTS, load, merge, parse
 from groundshift.settings.sections import (
     STAGE_SETTINGS,
     STAGES,
-    AreaSettings,
     BlockLists,
     EvaluateSettings,
     EvaluateStage,
-    FetchSettings,
     FetchStage,
-    FileSensorSettings,
-    FilesSettings,
-    Frozen,
     InferSettings,
     InferStage,
-    MaskSettings,
-    PartSettings,
-    PeriodSettings,
     SplitSettings,
     StackSettings,
     StackStage,
@@ -33,6 +26,13 @@ from groundshift.settings.sections import (
     TrainStage,
     WindowSettings,
     WindowStage,
+)
+from groundshift.settings.sources import (
+    FetchSettings,
+    FileSensorSettings,
+    FilesSettings,
+    MaskSettings,
+    PartSettings,
 )
 
 __all__ = [

@@ -1,167 +1,17 @@
 """The settings of every stage, as typed, frozen models."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from groundshift.domain.eras import ERAS, EraName
 from groundshift.domain.time import Duration
+from groundshift.settings.base import EXECUTION, AreaSettings, Frozen, Instant, PeriodSettings
+from groundshift.settings.sources import FetchSettings
 
 StageName = Literal["fetch", "stack", "window", "train", "evaluate", "infer"]
 STAGES: tuple[StageName, ...] = ("fetch", "stack", "window", "train", "evaluate", "infer")
-
-EXECUTION: dict[str, Any] = {"execution": True}
-"""Marks a field that doesn't affect what is written: memory, workers, paths."""
-
-
-class Frozen(BaseModel):
-    """Base of all settings: immutable, and no key it doesn't know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-def _instant(value: object) -> object:
-    """Dates as YAML gives them, naive ones in UTC."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if hasattr(value, "year"):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)  # type: ignore[attr-defined]
-    return value
-
-
-Instant = Annotated[datetime, BeforeValidator(_instant)]
-
-
-class AreaSettings(Frozen):
-    """Where."""
-
-    geometry: Path | None = Field(
-        None, description="GeoJSON, shapefile or GeoPackage; all its polygons are the area"
-    )
-    bounds: tuple[float, float, float, float] | None = Field(
-        None, description="instead of geometry: left, bottom, right, top in bounds_crs"
-    )
-    bounds_crs: str = Field("EPSG:4326", description="reference system of bounds")
-    like: Path | None = Field(
-        None,
-        description="image or EOPatch whose pixel grid is taken as it is, as one cell without "
-        "halo; whole, or the part that geometry or bounds cover",
-    )
-    crs: str = Field("auto", description="reference system of the maps; auto is the UTM zone")
-    resolution: float = Field(10, gt=0, description="pixel size in metres")
-    cell: float = Field(10000, gt=0, description="edge of a cell in metres")
-    halo: int = Field(16, ge=0, description="pixels of context around each cell")
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if self.geometry is not None and self.bounds is not None:
-            raise ValueError("give either area.geometry (a file) or area.bounds, not both")
-        if self.geometry is None and self.bounds is None and self.like is None:
-            raise ValueError("give area.geometry (a file), area.bounds or area.like (an image)")
-        return self
-
-
-class PeriodSettings(Frozen):
-    """When."""
-
-    start: Instant = Field(description="first instant that counts (UTC)")
-    end: Instant = Field(description="first instant that doesn't count any more (UTC)")
-
-    @model_validator(mode="after")
-    def _forward(self) -> Self:
-        if self.end <= self.start:
-            raise ValueError(f"period.end ({self.end}) must lie after period.start ({self.start})")
-        return self
-
-    @property
-    def start_seconds(self) -> int:
-        """Start in seconds since 1970."""
-        return int(self.start.timestamp())
-
-    @property
-    def end_seconds(self) -> int:
-        """End in seconds since 1970, exclusive."""
-        return int(self.end.timestamp())
-
-
-class PartSettings(Frozen):
-    """One folder of GeoTIFFs with the bands its files hold."""
-
-    folder: str = Field(description="folder below fetch.files.root")
-    pattern: str = Field("*.tif", description="which files; {band} stands for a band's name")
-    bands: tuple[str, ...] = Field(description="names of the files' bands in file order")
-
-
-class MaskSettings(Frozen):
-    """Which pixels of a sensor are valid."""
-
-    folder: str | None = Field(None, description="folder of mask files below the root")
-    pattern: str = Field("*.tif", description="which files")
-    band: str | None = Field(
-        None, description="instead of folder: the band of the sensor's own files that is the mask"
-    )
-    rule: Literal["values", "bits", "nonzero", "zero"] = Field(
-        "nonzero",
-        description="values: valid where the mask is one of `valid`; bits: where none of the bits "
-        "`reject` is set; nonzero, zero: where it is (not) zero",
-    )
-    valid: tuple[int, ...] = Field((), description="valid classes, e.g. SCL 4 5 6 7")
-    reject: tuple[int, ...] = Field((), description="bit numbers, e.g. QA_PIXEL 0 1 2 3 4")
-
-
-class FileSensorSettings(Frozen):
-    """One sensor read from files."""
-
-    mission: Literal["sentinel1", "sentinel2", "landsat_tm", "landsat_oli", "ers"]
-    layout: Literal["geotiff", "eopatch", "landsat"] = Field(
-        "geotiff", description="GeoTIFF folders, EOPatch folders, or Landsat product folders"
-    )
-    parts: tuple[PartSettings, ...] = Field((), description="folders of GeoTIFFs")
-    folder: str | None = Field(None, description="folder of EOPatches or Landsat products")
-    feature: str | None = Field(None, description="EOPatch data feature, e.g. L1C_data")
-    mask_feature: str | None = Field(None, description="EOPatch mask feature, e.g. dataMask")
-    bands: tuple[str, ...] = Field(description="bands to keep, in this order")
-    units: Literal["dn", "reflectance", "linear", "db"] = Field(
-        description="what the files hold; db becomes linear power"
-    )
-    scale: float = Field(1.0, description="value = number * scale + offset, before units")
-    offset: float = Field(0.0, description="see scale")
-    nodata: float | None = Field(
-        None,
-        allow_inf_nan=False,
-        description="invalid number; default: the file's own tag; NaN is always invalid",
-    )
-    mask: MaskSettings | None = Field(None, description="mask files and their rule")
-    time: str = Field("name", description="name, or tag:NAME for a GeoTIFF tag")
-    level: str = Field("", description="product level, e.g. L2A")
-    coefficient: str = Field("", description="backscatter coefficient of radar, if known")
-    orbit: str = Field("", description="orbit direction or relative orbit of radar")
-    store: Literal["auto", "uint16", "float32"] = Field(
-        "auto", description="stored type; auto: uint16 x 10000 for reflectance from integers"
-    )
-
-
-class FilesSettings(Frozen):
-    """The source `files`."""
-
-    root: Path = Field(description="folder that holds the images")
-    sensors: dict[str, FileSensorSettings] = Field(min_length=1)
-    licences: tuple[str, ...] = Field((), description="licence and attribution lines")
-
-
-class FetchSettings(Frozen):
-    """Where observations come from."""
-
-    source: Literal["files"] = "files"
-    files: FilesSettings
-    plant: Path | None = Field(
-        None, description="GeoJSON of changes to plant into the real pixels, as controlled truth"
-    )
-    workers: int = Field(2, ge=1, json_schema_extra=EXECUTION)
 
 
 class StackSettings(Frozen):

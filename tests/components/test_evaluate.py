@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score
 from typer.testing import CliRunner
 
 from components.evaluate import stage
-from components.evaluate.__main__ import cli
+from components.evaluate.__main__ import app
 from components.stack import stage as stack
 from components.window import stage as window
 from groundshift.artifacts import read_manifest, writing
@@ -322,5 +322,5 @@ def test_the_command_line_refuses_what_is_no_artifact(tmp_path):
     folders = [f"--{name}={tmp_path}" for name in ("cube", "samples", "model")]
     settings = settings_of().model_dump_json()
     target = f"--evaluation={tmp_path / 'evaluation'}"
-    result = CliRunner().invoke(cli, [*folders, target, "--settings", settings])
+    result = CliRunner().invoke(app, [*folders, target, "--settings", settings])
     assert result.exit_code == 2

@@ -3,7 +3,7 @@ import pytest
 from groundshift.cube.roles import assign_roles
 from groundshift.domain.signature import Sensor
 from groundshift.errors import SettingsError
-from groundshift.settings.sections import StackSettings
+from groundshift.settings import StackSettings
 
 
 def sensors(**kinds):
