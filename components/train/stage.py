@@ -8,7 +8,7 @@ from statistics import fmean
 import pandas as pd
 
 from components.progress import shown
-from groundshift.artifacts import Draft, Manifest, Summary, writing
+from groundshift.artifacts import Draft, Manifest, Summary, canonical_json, writing
 from groundshift.cube.store import Cube
 from groundshift.models.influence import measure_radius, scenes
 from groundshift.models.inputs import fit_inputs, select_streams
@@ -107,6 +107,7 @@ def _write(
     history = pd.DataFrame(training.history)
     history.to_csv(draft.folder / HISTORY, index=False, lineterminator="\n")
     write_probe(draft.folder / PROBE, detector, next(validation.epoch()))
+    draft.values.add_text("inputs", [canonical_json(detector.inputs.to_dict())])
     for name, array in detector.arrays().items():
         draft.values.add(name, array)
     draft.summary.update(

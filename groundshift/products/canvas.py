@@ -85,7 +85,7 @@ class Canvas:
         inverse = ~self.grid.transform
 
         def place(points: NDArray[np.float64]) -> NDArray[np.float64]:
-            x, y = inverse * (points[:, 0], points[:, 1])
+            x, y = inverse @ (points[:, 0], points[:, 1])
             return np.column_stack([x, y]) / self.factor
 
         return shapely.transform(geometry, place)
@@ -101,7 +101,7 @@ class Canvas:
 
     def _corner(self, cell: Cell) -> tuple[int, int]:
         transform = cell.core.transform
-        x, y = ~self.grid.transform * (transform.c, transform.f)
+        x, y = ~self.grid.transform @ (transform.c, transform.f)
         return round(y) // self.factor, round(x) // self.factor
 
 

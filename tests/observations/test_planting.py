@@ -278,7 +278,7 @@ def test_rasters_of_another_shape_are_refused(site: Site):
         Site(**(vars(site) | {"built": site.built[1:]}))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [4, 5, 6])
 def test_the_demo_plans_fit_the_demo(seed: int):
     folder = Path(__file__).parents[2] / "demo" / "plantings"
     grid = GeoBox((64, 64), Affine(10, 0, 501360, 0, -10, 5629680), CRS)
