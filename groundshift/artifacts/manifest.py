@@ -118,7 +118,7 @@ def read_manifest(folder: Path, contract: str) -> Manifest:
         raise ContractError(f"{path} can't be read ({error}). {advice}") from error
     if manifest.contract != contract:
         raise ContractError(
-            f"{folder}: expected a {contract} artifact, found {manifest.contract}. "
+            f"{folder}: expected the artifact {contract}, found {manifest.contract}. "
             f"Check which folder is passed as --{contract}"
         )
     current = VERSIONS[contract]
