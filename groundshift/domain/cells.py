@@ -89,7 +89,7 @@ def cover(
         crs: reference system of `geometry`.
         target: reference system of the cells; None picks the UTM zone of the area's centre.
         resolution: pixel size in units of `target` (metres for UTM).
-        size: edge of a cell in the same unit, a whole number of pixels.
+        size: edge of a cell in the same unit, a whole number of pixels where several are needed.
         halo: pixels of context around each cell.
 
     Returns:
@@ -100,16 +100,16 @@ def cover(
     """
     if geometry.is_empty:
         raise SettingsError("area.geometry holds no polygon: expected at least one, found none")
-    if size % resolution:
-        raise SettingsError(
-            f"area.cell: {size} is not a whole number of pixels of {resolution}; "
-            f"try {math.ceil(size / resolution) * resolution}"
-        )
     target = target or utm_zone(geometry, crs)
     area = geometry if crs == target else _project(geometry, crs, target)
     left, bottom, right, top = _snap(area.bounds, resolution)
     if right - left <= size and top - bottom <= size:
         return (_cell((left, bottom, right, top), target, resolution, halo, own_size=True),)
+    if size % resolution:
+        raise SettingsError(
+            f"area.cell: {size} is not a whole number of pixels of {resolution}; "
+            f"try {math.ceil(size / resolution) * resolution}"
+        )
     columns = range(math.floor(left / size), math.ceil(right / size))
     rows = range(math.ceil(top / size) - 1, math.floor(bottom / size) - 1, -1)
     squares = [(c * size, r * size, (c + 1) * size, (r + 1) * size) for r in rows for c in columns]
