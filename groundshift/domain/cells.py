@@ -13,7 +13,7 @@ import numpy as np
 from affine import Affine
 from odc.geo import CRS
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
+from pyproj import Geod, Transformer
 from shapely import box, transform
 from shapely.geometry.base import BaseGeometry
 
@@ -63,6 +63,16 @@ class Cell:
         """The cell that `to_dict` described."""
         core = GeoBox(tuple(values["shape"]), Affine(*values["transform"]), values["crs"])
         return cls(values["id"], core, values["halo"])
+
+
+def pixel_area(grid: GeoBox) -> float:
+    """Area of a pixel in square metres; of a grid in degrees, that of its central pixel."""
+    if grid.crs is None or not grid.crs.geographic:
+        return float(abs(grid.resolution.x * grid.resolution.y))
+    rows, columns = grid.shape
+    middle = grid[rows // 2 : rows // 2 + 1, columns // 2 : columns // 2 + 1]
+    area, _ = Geod(ellps="WGS84").geometry_area_perimeter(box(*middle.boundingbox.bbox))
+    return float(abs(area))
 
 
 def utm_zone(geometry: BaseGeometry, crs: CRS) -> CRS:

@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from shapely.geometry import shape
 
 from groundshift.cube.store import CellCube
+from groundshift.domain.cells import pixel_area
 from groundshift.events.dating import (
     MeanSeries,
     Support,
@@ -137,7 +138,7 @@ def find_events(
     labels = label_objects(supported, threshold, min_pixels=min_pixels, apart=apart)
     geometries = _polygons(labels, windows.grid)
     boxes = ndimage.find_objects(labels)
-    pixel = abs(windows.grid.resolution.x * windows.grid.resolution.y)
+    pixel = pixel_area(windows.grid)
     rows = []
     for number, geometry in enumerate(geometries, start=1):
         place = boxes[number - 1]

@@ -14,7 +14,7 @@ from rasterio.windows import transform as window_transform
 from shapely.geometry.base import BaseGeometry
 
 from groundshift.cube.store import CellCube
-from groundshift.domain.cells import Cell
+from groundshift.domain.cells import Cell, pixel_area
 from groundshift.errors import ContractError
 from groundshift.events.objects import ScoredWindows, cube_series, find_events
 from groundshift.products.canvas import Canvas, coarsen
@@ -99,7 +99,7 @@ class Survey:
         path = scratch / f"{cell.id}.npy"
         shape = (len(windows), *cell.core.shape)
         held = np.lib.format.open_memmap(path, "w+", np.float32, shape)
-        pixel = abs(cell.core.resolution.x * cell.core.resolution.y)
+        pixel = pixel_area(cell.core)
         expected = list(windows)
         found = []
         for number, (window_id, score) in enumerate(scores):

@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from odc.geo import CRS
+from odc.geo.geobox import GeoBox
 from shapely import MultiPolygon, box
 from shapely.geometry import Polygon
 
-from groundshift.domain.cells import Cell, cover, utm_zone
+from groundshift.domain.cells import Cell, cover, pixel_area, utm_zone
 from groundshift.errors import SettingsError
 
 UTM = CRS("EPSG:32631")
@@ -70,6 +71,13 @@ def test_degrees_go_to_their_utm_zone():
     south = box(-72.5, -38.9, -72.4, -38.8)
     assert utm_zone(south, CRS("EPSG:4326")).to_epsg() == 32718
     assert cells(liege, size=10000, crs=CRS("EPSG:4326"))[0].core.crs.to_epsg() == 32631
+
+
+def test_pixels_have_areas_in_square_metres():
+    assert pixel_area(cells(size=10000)[0].core) == 100
+    degrees = GeoBox.from_bbox((5.0, 50.0, 5.1, 50.1), crs="EPSG:4326", resolution=0.001)
+    east, north = 111_320 * np.cos(np.radians(50.05)), 111_229  # metres in a degree there
+    assert pixel_area(degrees) == pytest.approx(1e-6 * east * north, rel=0.01)
 
 
 def test_bad_areas_are_refused():

@@ -1,5 +1,6 @@
 """From a survey and the artifacts behind it to the page and the preview."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from groundshift.artifacts import Manifest
 from groundshift.cube.store import CellCube
+from groundshift.domain.cells import pixel_area
 from groundshift.domain.time import DAY
 from groundshift.products import pictures
 from groundshift.products.canvas import Backdrop, backdrops
@@ -167,7 +169,7 @@ def _subtitle(background: Background) -> str:
 
 def _facts(survey: Survey, background: Background) -> list[Fact]:
     pixels = sum(int(np.prod(cell.core.shape)) for cell in survey.windows)
-    resolution = abs(survey.canvas.grid.resolution.x)
+    resolution = math.sqrt(pixel_area(survey.canvas.grid))
     first, end = background.period
     cells = len(survey.windows)
     windows = sorted(survey.hectares)
@@ -177,7 +179,7 @@ def _facts(survey: Survey, background: Background) -> list[Fact]:
         Fact(
             "Area",
             f"{pixels * resolution**2 / 1e6:.3g} km²",
-            f"{pixels:,} pixels of {resolution:g} m in {cells} cell{'s' if cells > 1 else ''}",
+            f"{pixels:,} pixels of {resolution:.3g} m in {cells} cell{'s' if cells > 1 else ''}",
         ),
         Fact(
             "Period",
