@@ -225,6 +225,8 @@ def decode_shard(path: Path, chunks: NDArray[Any]) -> None:
 
 def pieces(span: slice, unit: int) -> Iterator[tuple[int, slice]]:
     """Cut a span at multiples of a unit: the unit's number and its part of the span."""
+    if span.start >= span.stop:
+        return
     for number in range(span.start // unit, -(-span.stop // unit)):
         yield number, slice(max(span.start, number * unit), min(span.stop, (number + 1) * unit))
 

@@ -1,0 +1,9 @@
+"""What all tests share: examples are drawn alike in every CI run, and no test is timed."""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
