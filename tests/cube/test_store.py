@@ -143,5 +143,5 @@ def test_a_cube_that_is_not_whole_is_refused(tmp_path, rng):
     document = json.loads((tmp_path / "cube" / FILE_NAME).read_text())
     document["content"]["contract"] = "samples"
     (tmp_path / "cube" / FILE_NAME).write_text(json.dumps(document))
-    with pytest.raises(ContractError, match="expected a cube artifact"):
+    with pytest.raises(ContractError, match="expected the artifact cube, found samples"):
         Cube.open(tmp_path / "cube")
