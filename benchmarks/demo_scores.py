@@ -131,7 +131,8 @@ def verdict(runs: dict[tuple[str, int], dict[str, Any]]) -> str:
     return (
         f"Planted changes, {len(SEEDS)} seeds x {len(PLANS)} plantings; the range is over seeds. "
         f"The network beats every simple baseline in {ahead} of {len(runs)} runs and LightGBM in "
-        f"{of_boosting} of {len(runs)}; where it doesn't, LightGBM is ahead. Above the threshold chosen on validation blocks lie "
+        f"{of_boosting} of {len(runs)}; where it doesn't, LightGBM is ahead. "
+        "Above the threshold chosen on validation blocks lie "
         f"{shares['change']:.0%} of the changes' pixels and {shares['decoy']:.0%} of the decoys' "
         "(swapped fields). The label formula is scored where it gives a label, about a third of "
         "the windows. Date errors and every run: [results](docs/results.md)."
