@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test lint lock images images-audit clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY) ## make .venv from the lock
 
@@ -19,7 +19,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 demo: $(READY) ## satellite images to change maps: the six stages on the demo area (or AREA=name)
-	@$(BIN)/groundshift run $(AREA)
+	@$(BIN)/groundshift run training --area $(AREA)
 
 test: $(READY) ## run the tests
 	$(BIN)/pytest
@@ -31,9 +31,25 @@ lint: $(READY) ## style, types, import contracts
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 
+PIN := uv pip compile --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --quiet
+PIN_ALIKE := $(PIN) --constraint requirements.lock
+
 lock: ## pin every package again (needs uv)
-	uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+	$(PIN) pyproject.toml --extra dev --output-file requirements.lock
+	$(PIN_ALIKE) pyproject.toml --output-file docker/light.lock
+	$(PIN_ALIKE) pyproject.toml --extra network --output-file docker/network.lock
+	for name in build audit services; do \
+		$(PIN_ALIKE) docker/$$name.in --output-file docker/$$name.lock || exit; done
+
+IMAGES := $(PYTHON) docker/images.py $(if $(ENGINE),--engine $(ENGINE))
+
+images: ## container images (ENGINE=docker|podman|buildah BASE_IMAGE= REGISTRY= TAG= PUSH=1)
+	$(IMAGES) build $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE)) \
+		$(if $(REGISTRY),--registry $(REGISTRY)) $(if $(TAG),--tag $(TAG)) $(if $(PUSH),--push)
+
+images-audit: ## their packages, licences and known vulnerabilities
+	$(IMAGES) audit
 
 clean: ## remove what was made, keep the environment
 	rm -rf data work mlflow.db mlartifacts mlruns

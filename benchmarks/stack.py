@@ -141,14 +141,14 @@ def run_fetch(workload: Path, folder: Path) -> Path:
         }
     files = {"root": str(workload), "sensors": sensors}
     output = folder / "observations"
-    settings = FetchStage.model_validate(_shared(workload) | {"fetch": {"files": files}})
+    settings = FetchStage.model_validate(shared(workload) | {"fetch": {"files": files}})
     fetch(settings, observations=output)
     return output
 
 
 def run_stack(workload: Path, folder: Path) -> Path:
     """Observations to a cube."""
-    settings = StackStage.model_validate(_shared(workload) | {"stack": {"step": f"{STEP}s"}})
+    settings = StackStage.model_validate(shared(workload) | {"stack": {"step": f"{STEP}s"}})
     stack(settings, observations=folder / "observations", cube=folder / "cube")
     return folder / "cube"
 
@@ -195,7 +195,8 @@ def equal(workload: Path, folder: Path) -> bool:
     return True
 
 
-def _shared(workload: Path) -> dict[str, Any]:
+def shared(workload: Path) -> dict[str, Any]:
+    """What every stage's settings say of the workload's place and period."""
     start, end = (datetime.fromtimestamp(second, UTC).isoformat() for second in _period(workload))
     first = workload / SENSORS["s1_asc"][0] / "eopatches"
     return {

@@ -1,41 +1,51 @@
-"""What the six stages' command lines share: options, logging, exit codes."""
+"""What the six stages' command lines share: options, logging, exit codes.
 
-import json
-import logging
-import sys
-import traceback
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+A stage declares its own folders and flags and returns a `Summary`; `command` adds the options
+that every stage takes, finds the inputs, and brings the output to where it belongs:
+
+    @shell.command(app, "stack")
+    def main(task: Task[StackStage], observations: shell.Input, cube: shell.Output) -> Summary:
+        return run(task.settings, observations=observations, cube=cube)
+
+Folders are declared in the order in which they are made: the last one given is written, all
+before it are read.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar, get_args
 
 import typer
 
+from components.execution import Verb, execute
+from components.folders import Folder
+from components.options import (
+    Between,
+    Common,
+    Input,
+    OptionalInput,
+    OptionalOutput,
+    Output,
+    folder,
+)
+from components.task import Task
 from groundshift.artifacts import Summary
-from groundshift.errors import GroundshiftError, SourceError
-from groundshift.services import tracking
-from groundshift.settings import StageSettings, load, parse
 
-log = logging.getLogger(__name__)
-
-DONE, FAILED, BAD_INPUT, TRANSIENT = 0, 1, 2, 4
-"""Exit codes: done (also nothing to do), anything else, bad input or settings, worth a retry."""
+__all__ = [
+    "Between",
+    "Folder",
+    "Input",
+    "OptionalInput",
+    "OptionalOutput",
+    "Output",
+    "Task",
+    "app",
+    "command",
+    "folder",
+]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-Params = Annotated[Path, typer.Option(help="Settings file.")]
-Area = Annotated[
-    str | None, typer.Option(help="Which of the file's areas; may be left out if there is one.")
-]
-Settings = Annotated[
-    str | None, typer.Option(help="This stage's settings as JSON, instead of --params.")
-]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", help="Override a setting, e.g. window.length=90d.")
-]
-Input = Annotated[
-    Path, typer.Option(help="Folder of an input artifact.", exists=True, file_okay=False)
-]
-Output = Annotated[Path, typer.Option(help="Folder the artifact is written to.")]
 
 
 class _OneCommand(typer.Typer):
@@ -60,47 +70,39 @@ def app(stage: str, example: str) -> typer.Typer:
     )
 
 
-def execute(
-    stage: str,
-    run: Callable[..., Summary],
-    *,
-    params: Path,
-    area: str | None,
-    settings: str | None,
-    overrides: Sequence[str] | None,
-    **folders: Path,
-) -> None:
-    """Run a stage as a command: settings in, artifact out, one line of JSON, an exit code."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(levelname).1s %(name)s: %(message)s"
-    )
-    try:
-        values = _settings(stage, params, area, settings, overrides)
-        with tracking.stage_run(stage, values, folders) as tracked:
-            summary = run(values, **folders)
-            tracked.finish(summary)
-    except GroundshiftError as error:
-        log.error("%s: %s", stage, error)
-        transient = isinstance(error, SourceError) and error.transient
-        raise typer.Exit(TRANSIENT if transient else BAD_INPUT) from error
-    except Exception:
-        log.error("%s failed:\n%s", stage, traceback.format_exc())
-        raise typer.Exit(FAILED) from None
-    for note in summary.notes:
-        log.info("%s", note)
-    typer.echo(summary.to_json())
+def command(app: typer.Typer, stage: str) -> Callable[[Callable[..., Summary]], None]:
+    """Register a stage's function as its command, with the options that every stage takes.
 
+    The function gets a `Task`, then by name its own folders (inputs where they really lie, the
+    output where it is to be written, None for what is not given) and its flags.
 
-def _settings(
-    stage: str,
-    params: Path,
-    area: str | None,
-    settings: str | None,
-    overrides: Sequence[str] | None,
-) -> StageSettings:
-    if settings is None:
-        return load(stage, params, area=area, overrides=overrides or ())
-    values: dict[str, Any] | str = settings
-    if settings.lstrip()[:1] not in "{[":
-        values = json.dumps(settings)
-    return parse(stage, values)
+    Args:
+        app: the stage's command line.
+        stage: its name.
+    """
+
+    def register(function: Callable[..., Summary]) -> None:
+        _, *own = inspect.signature(function).parameters.values()
+        marks = {
+            parameter.name: mark
+            for parameter in own
+            for mark in get_args(parameter.annotation)
+            if isinstance(mark, Folder)
+        }
+        verb = Verb(stage, function, marks)
+
+        def run(**values: Any) -> None:
+            common = Common(**{field.name: values.pop(field.name) for field in fields(Common)})
+            execute(verb, common, values)
+
+        options = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in (*own, *inspect.signature(Common).parameters.values())
+        ]
+        # Typer makes the options from what a function says of itself.
+        run.__doc__ = function.__doc__
+        run.__annotations__ = {option.name: option.annotation for option in options}
+        run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+        app.command()(run)
+
+    return register

@@ -21,13 +21,15 @@ class SourceError(GroundshiftError):
     """A source of observations could not be read or gave something that makes no sense.
 
     Raise it for missing or damaged input images, impossible metadata, refused requests.
-    `transient` is true where the same call may succeed later (time-outs, rate limits).
+    `transient` is true where the same call may succeed later (time-outs, rate limits), `refused`
+    where the user's account stands in the way (missing or expired credentials, a used-up quota).
     """
 
-    def __init__(self, message: str, *, transient: bool = False) -> None:
-        """Keep the message and whether a retry may help."""
+    def __init__(self, message: str, *, transient: bool = False, refused: bool = False) -> None:
+        """Keep the message, whether a retry may help, and whether the account is the reason."""
         super().__init__(message)
         self.transient = transient
+        self.refused = refused
 
 
 class BudgetError(GroundshiftError):

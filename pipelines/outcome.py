@@ -1,16 +1,22 @@
 """What a run on this machine made, told to the person who started it."""
 
 import json
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundshift.artifacts.manifest import FILE_NAME
 
+if TYPE_CHECKING:
+    from pipelines.engines import RunResult
+
 ARTIFACTS = ("observations", "cube", "samples", "model", "evaluation", "maps")
+
+_NAMED = 20  # failed tasks that are named
 
 
 def describe(folder: Path, *, since: float) -> str:
-    """Name the maps, report, scores and MLflow run in an area's folder.
+    """Say what was made anew of the artifacts in an area's folder, and name its maps and scores.
 
     Args:
         folder: the area's folder of six artifacts.
@@ -18,17 +24,36 @@ def describe(folder: Path, *, since: float) -> str:
     """
     records = {name: _record(folder / name) for name in ARTIFACTS}
     made = [name for name, record in records.items() if record.get("started", 0) >= since]
-    maps = folder / "maps"
-    lines = [
-        "",
+    done = (
         f"Made anew: {', '.join(made)}."
         if made
-        else "Nothing to do: all six artifacts are up to date.",
+        else "Nothing to do: all six artifacts are up to date."
+    )
+    return "\n".join(["", done, named(folder / "maps", folder / "evaluation")])
+
+
+def tasks(result: "RunResult") -> str:
+    """Say how many tasks of a run did their work, and which failed and why."""
+    counts = Counter(task.state for task in result.tasks)
+    counted = (
+        f"{counts['SUCCEEDED']} tasks done, {counts['CACHED']} taken over from earlier runs, "
+        f"{counts['FAILED']} failed"
+    )
+    lines = ["", f"{counted}, in {result.seconds:.0f} s; logs in {result.folder / 'logs'}"]
+    lines += [f"  {task}: {task.reason}, see {task.log}" for task in result.failed[:_NAMED]]
+    if len(result.failed) > _NAMED:
+        lines.append(f"  and {len(result.failed) - _NAMED} more, see {result.folder / 'run.json'}")
+    return "\n".join(lines)
+
+
+def named(maps: Path, evaluation: Path) -> str:
+    """Name the maps and their report, the scores of their model, the MLflow run."""
+    lines = [
         f"  maps    {maps}/ ({_count(maps, '*.tif')} GeoTIFFs, events.geojson, catalogue)",
         f"  report  {maps / 'report.html'}",
     ]
-    lines += _scores(folder / "evaluation" / "metrics.json")
-    tracked = records["maps"].get("mlflow", {})
+    lines += _scores(evaluation / "metrics.json")
+    tracked = _record(maps).get("mlflow", {})
     if tracked:
         run = tracked.get("parent", tracked["run"])
         lines.append(f"  MLflow  run {run} in {tracked['store']}")

@@ -1,9 +1,16 @@
 """Command line of the evaluate stage: `python -m components.evaluate`."""
 
-from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from components import shell
+from components.evaluate import drift as drifting
 from components.evaluate.stage import run
+from groundshift.artifacts import Summary
+from groundshift.assessment.gate import promotes
+from groundshift.errors import SettingsError
+from groundshift.settings import EvaluateStage
 
 app = shell.app(
     "evaluate",
@@ -11,31 +18,43 @@ app = shell.app(
     "--model data/demo/model --evaluation data/demo/evaluation",
 )
 
+Promote = Annotated[
+    bool,
+    typer.Option(
+        "--promote", help="Make the model the area's champion in the store if it passes the gate."
+    ),
+]
+ChampionHash = Annotated[
+    str, typer.Option("--champion", help="Instead of --model: content hash of the champion.")
+]
 
-@app.command()
+
+@shell.command(app, "evaluate")
 def main(
+    task: shell.Task[EvaluateStage],
     cube: shell.Input,
-    samples: shell.Input,
-    model: shell.Input,
-    evaluation: shell.Output,
-    params: shell.Params = Path("params.yaml"),
-    area: shell.Area = None,
-    settings: shell.Settings = None,
-    overrides: shell.Overrides = None,
-) -> None:
-    """Score a model and every baseline on the same held-out blocks."""
-    shell.execute(
-        "evaluate",
-        run,
-        params=params,
-        area=area,
-        settings=settings,
-        overrides=overrides,
-        cube=cube,
-        samples=samples,
-        model=model,
-        evaluation=evaluation,
-    )
+    samples: shell.OptionalInput = None,
+    model: shell.OptionalInput = None,
+    evaluation: shell.OptionalOutput = None,
+    drift: shell.OptionalOutput = None,
+    promote: Promote = False,
+    champion: ChampionHash = "",
+) -> Summary:
+    """Score a model and every baseline on the same held-out blocks; or measure the drift."""
+    if drift is not None:
+        judged = model or task.champion(champion)[0]
+        return drifting.run(task.settings, cube=cube, model=judged, drift=drift)
+    if samples is None or model is None or evaluation is None:
+        raise SettingsError("--evaluation is made from --cube, --samples and --model: give all")
+    if promote and task.store is None:
+        raise SettingsError("--promote needs the artifact store: give --store")
+    reigning = task.store.champion(task.area) if task.store else None
+    rival = task.store.folder(reigning.evaluation) if task.store and reigning else None
+    folders = {"cube": cube, "samples": samples, "model": model, "evaluation": evaluation}
+    summary = run(task.settings, **folders, champion=rival)
+    if promote and promotes(str(summary.parameters["verdict"]), champion=rival is not None):
+        task.promote(model)
+    return summary
 
 
 if __name__ == "__main__":

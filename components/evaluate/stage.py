@@ -9,12 +9,15 @@ import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 
+from components.evaluate.curves import curves
 from groundshift.artifacts import Summary, read_manifest, writing
+from groundshift.assessment.card import CARD
 from groundshift.assessment.evaluation import Evaluation
-from groundshift.assessment.files import CONTRACT, hash_values, write_files
+from groundshift.assessment.files import CONTRACT, hash_values, read_headline, write_files
+from groundshift.assessment.gate import Gate, judge_gate
 from groundshift.assessment.network_scores import score_network
 from groundshift.assessment.protocol import LEVEL_MEANING, Panel
-from groundshift.assessment.results import TREES, LevelResult, gate
+from groundshift.assessment.results import TREES, LevelResult
 from groundshift.cube.store import Cube
 from groundshift.events.objects import ScoredWindows, cube_series, find_events
 from groundshift.models.store import CONTRACT as MODEL
@@ -26,7 +29,13 @@ Scores = NDArray[np.float32]
 
 
 def run(
-    settings: EvaluateStage, *, cube: Path, samples: Path, model: Path, evaluation: Path
+    settings: EvaluateStage,
+    *,
+    cube: Path,
+    samples: Path,
+    model: Path,
+    evaluation: Path,
+    champion: Path | None = None,
 ) -> Summary:
     """Score a model and every baseline on the same held-out blocks, and say which is better.
 
@@ -36,6 +45,7 @@ def run(
         samples: artifact with windows, splits and labels.
         model: artifact that is judged.
         evaluation: where the artifact goes.
+        champion: evaluation of the model to be ahead of, where the gate compares.
 
     Raises:
         ContractError: artifacts that don't fit one another.
@@ -47,6 +57,9 @@ def run(
         "samples": indexed.manifest,
         "model": read_manifest(model, MODEL),
     }
+    rival = champion if settings.evaluate.gate.margin is not None else None
+    if rival is not None:
+        inputs["champion"] = read_manifest(rival, CONTRACT)
     with writing(
         evaluation,
         CONTRACT,
@@ -57,12 +70,13 @@ def run(
         network = partial(score_network, detector, images)
         find = _finder(images, settings.evaluate.min_event)
         results = Evaluation(images, indexed, settings.evaluate, network, find).results()
-        pictures = [path.name for path in write_files(draft.folder, results)]
+        headline = None if rival is None else read_headline(rival)
+        gate = judge_gate(results[0], settings.evaluate.gate, headline)
+        pictures = [path.name for path in write_files(draft.folder, results, gate)]
         hash_values(draft.values, results)
         draft.summary.update(headline=results[0].headline(), levels=[r.level for r in results])
         draft.licences.update(*(manifest.licences for manifest in inputs.values()))
-        verdict = gate(results[0])
-        draft.record["gate"] = verdict
+        draft.record["gate"] = gate.to_dict()
     return Summary(
         stage="evaluate",
         artifact=evaluation,
@@ -70,7 +84,10 @@ def run(
         value_hash=draft.finished.value_hash,
         metrics=_metrics(results[0]),
         figures=tuple(evaluation / name for name in pictures),
-        notes=_notes(results, verdict),
+        notes=_notes(results, gate),
+        pages={"summary": evaluation / CARD},
+        curves=curves(results[0].network),
+        parameters={"verdict": gate.verdict},
     )
 
 
@@ -100,21 +117,16 @@ def _metrics(result: LevelResult) -> dict[str, float]:
     return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
 
 
-def _notes(results: Sequence[LevelResult], verdict: dict[str, Any]) -> tuple[str, ...]:
+def _notes(results: Sequence[LevelResult], gate: Gate) -> tuple[str, ...]:
     """Sentences for the person who ran it."""
     first = results[0]
-    scores, blocks = first.network.scores, len(first.network.blocks)
-    area, prevalence = scores["pr_auc"], scores["prevalence"]
-    meaning = LEVEL_MEANING[first.level]
+    verdict = "; ".join((f"gate: {gate.verdict}", *gate.reasons))
+    area, blocks = first.network.scores["pr_auc"], len(first.network.blocks)
     if area.value is None:
-        return (f"no PR-AUC on {blocks} test blocks ({meaning}): {area.reason}",)
-    limits = first.network.intervals["pr_auc"].as_json()
-    between = (
-        "" if limits is None else f" (95 % of draws of blocks: {limits[0]:.2f}-{limits[1]:.2f})"
-    )
-    place = f"at a prevalence of {prevalence.value:.3f} on {blocks} test blocks"
-    notes = [f"PR-AUC {area.value:.3f}{between} {place}; truth: {meaning}"]
-    simple = verdict["beats_simple_baselines"]
+        meaning = LEVEL_MEANING[first.level]
+        return f"no PR-AUC on {blocks} test blocks ({meaning}): {area.reason}", verdict
+    notes = [_headline(first, area.value)]
+    simple = gate.beats_simple_baselines
     if simple:
         lost = [name for name, beaten in simple.items() if not beaten]
         notes.append(
@@ -127,4 +139,14 @@ def _notes(results: Sequence[LevelResult], verdict: dict[str, Any]) -> tuple[str
             f"{abs(trees.difference):.3f} {side} LightGBM on window statistics "
             f"({trees.judged.scores['pr_auc'].value:.3f})"
         )
-    return tuple(notes)
+    return (*notes, verdict)
+
+
+def _headline(first: LevelResult, area: float) -> str:
+    limits = first.network.intervals["pr_auc"].as_json()
+    between = (
+        "" if limits is None else f" (95 % of draws of blocks: {limits[0]:.2f}-{limits[1]:.2f})"
+    )
+    prevalence, blocks = first.network.scores["prevalence"].value, len(first.network.blocks)
+    place = f"at a prevalence of {prevalence:.3f} on {blocks} test blocks"
+    return f"PR-AUC {area:.3f}{between} {place}; truth: {LEVEL_MEANING[first.level]}"

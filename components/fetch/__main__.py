@@ -1,30 +1,59 @@
 """Command line of the fetch stage: `python -m components.fetch`."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from components import shell
-from components.fetch.stage import run
+from components.fetch import planning, stage
+from groundshift.artifacts import Summary
+from groundshift.errors import SettingsError
+from groundshift.settings import FetchStage
 
 app = shell.app("fetch", "--params params.yaml --area demo --observations data/demo/observations")
 
+Plan = Annotated[
+    Path | None,
+    shell.Folder(written=True),
+    shell.folder("Folder the plan is written to: the area's cells and their keys, no pixels."),
+]
+Variant = Annotated[
+    str, typer.Option(help="With --plan: digest of the other stages' settings, for the keys.")
+]
+ChangedOnly = Annotated[
+    bool,
+    typer.Option(
+        "--changed-only", help="With --plan: work on cells only whose results are not published."
+    ),
+]
 
-@app.command()
+
+@shell.command(app, "fetch")
 def main(
-    observations: shell.Output,
-    params: shell.Params = Path("params.yaml"),
-    area: shell.Area = None,
-    settings: shell.Settings = None,
-    overrides: shell.Overrides = None,
-) -> None:
+    task: shell.Task[FetchStage],
+    plan: Plan = None,
+    observations: shell.OptionalOutput = None,
+    variant: Variant = "",
+    changed_only: ChangedOnly = False,
+) -> Summary:
     """Bring the images of every sensor onto the grid of the area's cells, masked and checked."""
-    shell.execute(
-        "fetch",
-        run,
-        params=params,
-        area=area,
-        settings=settings,
-        overrides=overrides,
+    if plan is not None:
+        if changed_only and task.store is None:
+            raise SettingsError("--changed-only compares with what is published: give --store")
+        return planning.run(
+            task.settings,
+            plan=plan,
+            variant=variant,
+            changed_only=changed_only,
+            store=task.store,
+        )
+    assert observations is not None  # one of the two is the output
+    return stage.run(
+        task.settings,
         observations=observations,
+        cell=task.cell,
+        digests=task.store.file_digests(task.area) if task.store else None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from components.progress import shown
 from groundshift.artifacts import Summary, digest, writing
+from groundshift.artifacts.file_digests import FileDigests
 from groundshift.artifacts.hashing import file_digest
 from groundshift.domain.cells import Cell
 from groundshift.domain.time import isoformat
@@ -28,21 +29,30 @@ from groundshift.settings import FetchStage
 log = logging.getLogger(__name__)
 
 
-def run(settings: FetchStage, *, observations: Path) -> Summary:
+def run(
+    settings: FetchStage,
+    *,
+    observations: Path,
+    cell: str = "",
+    digests: FileDigests | None = None,
+) -> Summary:
     """Read every image of the sources onto the area's cells, mask and check it.
 
     Args:
         settings: The fetch stage's settings.
         observations: Folder of the artifact to write.
+        cell: The only one of the area's cells to work on; empty for all of them.
+        digests: Hashes of source files that are known already.
     """
-    cells = cells_of(settings.area)
+    area = cells_of(settings.area)
+    cells = chosen(area, cell)
     plan = _plan(settings.fetch.plant)
-    source = FilesSource(
-        settings.fetch.files, end=settings.period.end_seconds, workers=settings.fetch.workers
-    )
-    inputs = {"area": digest([cell.to_dict() for cell in cells]), **source.inputs}
-    if settings.fetch.plant is not None:
-        inputs["plant"] = file_digest(settings.fetch.plant)
+    source = open_source(settings, digests)
+    inputs = {
+        "area": digest([each.to_dict() for each in cells]),
+        **source.inputs,
+        **planted(settings),
+    }
     log.info("%d acquisitions onto %s", len(source.acquisitions), _named(cells))
     with writing(
         observations,
@@ -55,7 +65,7 @@ def run(settings: FetchStage, *, observations: Path) -> Summary:
         intake = Intake(source, cells, draft, plan)
         taken = shown(intake.run(settings.fetch.workers), "instants", len(intake.instants))
         records = [record for instant in taken for record in instant]
-        require_observations(source, cells, records)
+        require_observations(source, cells, records, whole=len(cells) == len(area))
         write_tables(draft.folder, records, plan.truth() if plan else None)
         hash_values(records, draft.values)
         draft.licences.update(source.licences)
@@ -69,6 +79,37 @@ def run(settings: FetchStage, *, observations: Path) -> Summary:
         metrics=_metrics(manifest.summary["counts"]),
         notes=_notes(manifest.summary["counts"], records),
     )
+
+
+def open_source(settings: FetchStage, digests: FileDigests | None = None) -> FilesSource:
+    """The source that the settings name, with everything it holds listed."""
+    return FilesSource(
+        settings.fetch.files,
+        end=settings.period.end_seconds,
+        workers=settings.fetch.workers,
+        digests=digests,
+    )
+
+
+def planted(settings: FetchStage) -> dict[str, str]:
+    """Hash of the plan of planted changes, where there is one."""
+    path = settings.fetch.plant
+    return {"plant": file_digest(path)} if path is not None else {}
+
+
+def chosen(cells: Sequence[Cell], cell_id: str) -> tuple[Cell, ...]:
+    """The cell of an id; all of them if it is empty.
+
+    Raises:
+        SettingsError: the area has no such cell.
+    """
+    found = tuple(cell for cell in cells if cell_id in ("", cell.id))
+    if not found:
+        raise SettingsError(
+            f"--cell {cell_id}: expected a cell of the area, such as {cells[0].id}, found none "
+            "of that name. Plan again: the area has changed"
+        )
+    return found
 
 
 def _plan(path: Path | None) -> Plan | None:

@@ -1,9 +1,15 @@
 """Command line of the infer stage: `python -m components.infer`."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from components import shell
-from components.infer.stage import run
+from components.infer.stage import run, run_cell, run_report
+from groundshift.artifacts import Summary
+from groundshift.errors import SettingsError
+from groundshift.settings import InferStage
 
 app = shell.app(
     "infer",
@@ -11,33 +17,57 @@ app = shell.app(
     "--model data/demo/model --evaluation data/demo/evaluation --maps data/demo/maps",
 )
 
+PUBLISHED = ("observations", "cube", "samples", "scores")
+"""What the next monitoring of a cell begins with."""
 
-@app.command()
+ChampionHash = Annotated[
+    str,
+    typer.Option(
+        "--champion", help="Instead of --model and --evaluation: content hash of the champion."
+    ),
+]
+PreviousScores = Annotated[
+    Path | None,
+    shell.Folder(contract="scores", read=True),
+    shell.folder(
+        "Scores of the cell from an earlier run: maps of windows that show the same are taken "
+        "over. In a store, by default the published ones."
+    ),
+]
+
+
+@shell.command(app, "infer")
 def main(
+    task: shell.Task[InferStage],
     cube: shell.Input,
     samples: shell.Input,
-    model: shell.Input,
-    evaluation: shell.Input,
-    maps: shell.Output,
-    params: shell.Params = Path("params.yaml"),
-    area: shell.Area = None,
-    settings: shell.Settings = None,
-    overrides: shell.Overrides = None,
-) -> None:
-    """Map the change scores of every window, date the events, and write the report."""
-    shell.execute(
-        "infer",
-        run,
-        params=params,
-        area=area,
-        settings=settings,
-        overrides=overrides,
-        cube=cube,
-        samples=samples,
-        model=model,
-        evaluation=evaluation,
-        maps=maps,
-    )
+    model: shell.OptionalInput = None,
+    evaluation: shell.OptionalInput = None,
+    previous: PreviousScores = None,
+    scores: shell.Between = None,
+    maps: shell.OptionalOutput = None,
+    champion: ChampionHash = "",
+) -> Summary:
+    """Map the change scores of every window, date the events, and write the report.
+
+    With --cell and --scores last: the maps of one cell. With --scores and --maps: the report over
+    the maps of all cells.
+    """
+    if champion:
+        model, evaluation = task.champion(champion)
+    if model is None or evaluation is None:
+        raise SettingsError("give --model and --evaluation, or --champion")
+    folders = {"cube": cube, "samples": samples, "model": model, "evaluation": evaluation}
+    if maps is None:
+        assert scores is not None  # one of the two is what is written
+        if not task.cell:
+            raise SettingsError("--scores is written for one cell: give --cell")
+        base = previous or task.current("scores")
+        return run_cell(task.settings, cell=task.cell, **folders, scores=scores, previous=base)
+    if scores is None:
+        return run(task.settings, **folders, maps=maps)
+    task.publish(*PUBLISHED)
+    return run_report(task.settings, **folders, scores=scores, maps=maps)
 
 
 if __name__ == "__main__":

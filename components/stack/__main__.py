@@ -1,13 +1,13 @@
 """Command line of the stack stage: `python -m components.stack`."""
 
-from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from components import shell
 from components.stack.stage import run
+from groundshift.artifacts import Summary
+from groundshift.settings import StackStage
 
 app = shell.app(
     "stack",
@@ -15,31 +15,25 @@ app = shell.app(
 )
 
 Revise = Annotated[
-    bool, typer.Option("--revise", help="Bring the cube that is there up to date, if there is one.")
+    bool,
+    typer.Option(
+        "--revise",
+        help="Bring the cube that is there up to date, if there is one; in a store, the cell's "
+        "published one.",
+    ),
 ]
 
 
-@app.command()
+@shell.command(app, "stack")
 def main(
+    task: shell.Task[StackStage],
     observations: shell.Input,
     cube: shell.Output,
     revise: Revise = False,
-    params: shell.Params = Path("params.yaml"),
-    area: shell.Area = None,
-    settings: shell.Settings = None,
-    overrides: shell.Overrides = None,
-) -> None:
+) -> Summary:
     """Carry every valid pixel forward in time onto one cube."""
-    shell.execute(
-        "stack",
-        partial(run, revise=revise),
-        params=params,
-        area=area,
-        settings=settings,
-        overrides=overrides,
-        observations=observations,
-        cube=cube,
-    )
+    base = task.current("cube") if revise else None
+    return run(task.settings, observations=observations, cube=cube, revise=revise, base=base)
 
 
 if __name__ == "__main__":

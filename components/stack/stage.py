@@ -3,16 +3,24 @@
 from pathlib import Path
 from typing import Any
 
-from groundshift.artifacts import Manifest, Summary, writing
+from groundshift.artifacts import Manifest, Summary, link_tree, writing
 from groundshift.artifacts.manifest import FILE_NAME
 from groundshift.cube.build import build
-from groundshift.cube.revise import Outcome
+from groundshift.cube.commit import prune
+from groundshift.cube.revise import Outcome, obstacle
 from groundshift.cube.revise import revise as revise_cube
 from groundshift.observations.store import Observations
 from groundshift.settings import StackStage
 
 
-def run(settings: StackStage, *, observations: Path, cube: Path, revise: bool = False) -> Summary:
+def run(
+    settings: StackStage,
+    *,
+    observations: Path,
+    cube: Path,
+    revise: bool = False,
+    base: Path | None = None,
+) -> Summary:
     """Carry every valid pixel forward in time onto one cube.
 
     Args:
@@ -21,9 +29,20 @@ def run(settings: StackStage, *, observations: Path, cube: Path, revise: bool = 
         cube: folder of the output artifact.
         revise: bring the cube that is there up to date instead of building it anew; without one
             there it is built.
+        base: a cube that is to be brought up to date at `cube` and stays itself as it is; where
+            it is of another kind, the cube is built.
     """
     source = Observations.open(observations)
-    if revise and (cube / FILE_NAME).is_file():
+    notes: tuple[str, ...] = ()
+    if base is not None:
+        if reason := obstacle(base, source, settings):
+            notes = (f"stacked anew, since the published cube can't be revised: {reason}",)
+        else:
+            link_tree(base, cube)
+            outcome = revise_cube(cube, source, settings)
+            prune(cube)
+            return _summary(cube, outcome.manifest, _notes(outcome))
+    elif revise and (cube / FILE_NAME).is_file():
         outcome = revise_cube(cube, source, settings)
         return _summary(cube, outcome.manifest, _notes(outcome))
     with writing(
@@ -34,7 +53,7 @@ def run(settings: StackStage, *, observations: Path, cube: Path, revise: bool = 
         inputs={"observations": source.manifest.content_hash},
     ) as draft:
         build(source, draft, settings)
-    return _summary(cube, draft.finished, ())
+    return _summary(cube, draft.finished, notes)
 
 
 def _summary(cube: Path, manifest: Manifest, notes: tuple[str, ...]) -> Summary:

@@ -1,9 +1,9 @@
 """Command line of the train stage: `python -m components.train`."""
 
-from pathlib import Path
-
 from components import shell
 from components.train.stage import run
+from groundshift.artifacts import Summary
+from groundshift.settings import TrainStage
 
 app = shell.app(
     "train",
@@ -12,28 +12,12 @@ app = shell.app(
 )
 
 
-@app.command()
+@shell.command(app, "train")
 def main(
-    cube: shell.Input,
-    samples: shell.Input,
-    model: shell.Output,
-    params: shell.Params = Path("params.yaml"),
-    area: shell.Area = None,
-    settings: shell.Settings = None,
-    overrides: shell.Overrides = None,
-) -> None:
+    task: shell.Task[TrainStage], cube: shell.Input, samples: shell.Input, model: shell.Output
+) -> Summary:
     """Train networks on the windows of the training blocks; stop and go on as you like."""
-    shell.execute(
-        "train",
-        run,
-        params=params,
-        area=area,
-        settings=settings,
-        overrides=overrides,
-        cube=cube,
-        samples=samples,
-        model=model,
-    )
+    return run(task.settings, cube=cube, samples=samples, model=model)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,37 @@
 """Artifacts: folders with a manifest, written whole or not at all, traceable to their inputs."""
 
+from groundshift.artifacts.collection import (
+    is_artifact,
+    is_collection,
+    parts_of,
+    read_manifest,
+    read_parts,
+    write_collection,
+)
 from groundshift.artifacts.hashing import ValueHash, canonical_json, digest
-from groundshift.artifacts.manifest import Manifest, read_manifest
+from groundshift.artifacts.manifest import Manifest
+from groundshift.artifacts.outcomes import Outcome
+from groundshift.artifacts.store import ArtifactStore, Champion, Reference
 from groundshift.artifacts.summary import Summary
-from groundshift.artifacts.writing import Draft, writing
+from groundshift.artifacts.writing import Draft, link_tree, writing
 
 __all__ = [
+    "ArtifactStore",
+    "Champion",
     "Draft",
     "Manifest",
+    "Outcome",
+    "Reference",
     "Summary",
     "ValueHash",
     "canonical_json",
     "digest",
+    "is_artifact",
+    "is_collection",
+    "link_tree",
+    "parts_of",
     "read_manifest",
+    "read_parts",
+    "write_collection",
     "writing",
 ]

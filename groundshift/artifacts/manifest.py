@@ -17,6 +17,11 @@ VERSIONS: dict[str, int] = {
     "model": 1,
     "evaluation": 1,
     "maps": 1,
+    "plan": 1,
+    "coefficients": 1,
+    "betas": 1,
+    "drift": 1,
+    "scores": 1,
 }
 """Current version of each contract; readers take the last two."""
 
@@ -27,6 +32,11 @@ WRITERS: dict[str, str] = {
     "model": "train",
     "evaluation": "evaluate",
     "maps": "infer",
+    "plan": "fetch",
+    "coefficients": "window",
+    "betas": "window",
+    "drift": "evaluate",
+    "scores": "infer",
 }
 """Which stage writes an artifact, for the advice in errors."""
 
@@ -87,8 +97,8 @@ class Manifest:
         (folder / FILE_NAME).write_text(text + "\n")
 
 
-def read_manifest(folder: Path, contract: str) -> Manifest:
-    """Read and check the manifest of an artifact.
+def read_single(folder: Path, contract: str) -> Manifest:
+    """Read and check the manifest of one artifact; `read_manifest` also reads collections.
 
     Raises:
         ContractError: no artifact there, another kind, an unknown version, or a manifest that

@@ -8,6 +8,7 @@ import fcntl
 import os
 import platform
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -137,6 +138,35 @@ def replace(source: Path, target: Path) -> None:
         target.rename(old)
     staged.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file: whole under its name, or not at all, also if the machine goes down."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, partial = tempfile.mkstemp(prefix=".", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+            os.fchmod(descriptor, 0o644)  # mkstemp's own is for its user alone
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Link every file of a folder into another that doesn't have it.
+
+    The two share content from then on: a linked file may be replaced but never written to.
+    """
+    for path in sorted(p for p in source.rglob("*") if p.is_file()):
+        twin = target / path.relative_to(source)
+        if twin.exists():
+            continue
+        twin.parent.mkdir(parents=True, exist_ok=True)
+        os.link(path, twin)  # where Zarr can write, links are possible: it makes them itself
 
 
 @contextmanager

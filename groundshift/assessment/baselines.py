@@ -94,7 +94,8 @@ class EndisiDifference:
 
     def __call__(self, strip: Strip, spans: Spans) -> Scores:
         """Scores of a strip, [window, y, x]."""
-        regional: Mapping[tuple[int, str], float] = self.betas.set_index(["id", "part"])["beta"]
+        mine = self.betas[self.betas["cell"] == spans.cell]
+        regional: Mapping[tuple[int, str], float] = mine.set_index(["id", "part"])["beta"]
         places = [strip.places[role] for role in _INDEX_ROLES]
 
         def score(window: int) -> Scores:

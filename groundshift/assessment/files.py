@@ -8,6 +8,7 @@
     pr_curve.csv, roc_curve.csv, reliability.csv      of the network
     baseline_pr_curves.csv    of the baselines
     events.csv                known changes with what was found of them, then false alarms
+    summary.md                the verdict and the detectors, for people
     pr_curve.png, reliability.png, dates.png
 
 Tables and pictures are those of the first level, the one that counts.
@@ -21,19 +22,23 @@ from typing import Any
 import pandas as pd
 
 from groundshift.artifacts import ValueHash
+from groundshift.assessment.card import CARD, render_card
+from groundshift.assessment.gate import Gate
 from groundshift.assessment.plots import draw
 from groundshift.assessment.results import LevelResult, baseline_table
+from groundshift.errors import ContractError
 
 CONTRACT = "evaluation"
 METRICS, HEADLINE = "metrics.json", "headline.json"
 
 
-def write_files(folder: Path, results: Sequence[LevelResult]) -> tuple[Path, ...]:
+def write_files(folder: Path, results: Sequence[LevelResult], gate: Gate) -> tuple[Path, ...]:
     """Write everything an evaluation says.
 
     Args:
         folder: of the artifact.
         results: by level, the one that counts first.
+        gate: the verdict.
 
     Returns:
         The pictures.
@@ -41,6 +46,7 @@ def write_files(folder: Path, results: Sequence[LevelResult]) -> tuple[Path, ...
     first = results[0]
     headline = first.headline()
     _write_json(folder / HEADLINE, headline)
+    (folder / CARD).write_text(render_card(first, gate))
     levels: dict[str, Any] = {result.level: result.as_json() for result in results}
     _write_json(folder / METRICS, {"headline": headline, **levels})
     rivals = [judged.pr_curve.assign(detector=judged.name) for judged in first.judged[1:]]
@@ -58,6 +64,22 @@ def write_files(folder: Path, results: Sequence[LevelResult]) -> tuple[Path, ...
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False, float_format="%.8g", lineterminator="\n")
     return draw(folder, first)
+
+
+def read_headline(folder: Path) -> dict[str, Any]:
+    """The few numbers of an evaluation to look at first.
+
+    Raises:
+        ContractError: they are not there.
+    """
+    path = folder / HEADLINE
+    try:
+        headline: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ContractError(
+            f"{path} can't be read ({error}). Rerun: python -m components.evaluate"
+        ) from error
+    return headline
 
 
 def hash_values(values: ValueHash, results: Sequence[LevelResult]) -> None:

@@ -98,6 +98,7 @@ class Judged:
         pr_curve: as `scores.pr_curve`.
         roc_curve: as `scores.roc_curve`.
         draws: PR-AUC of each bootstrap draw, the same draws for every detector.
+        confusion: pixels at the threshold; None without one.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Judged:
     pr_curve: pd.DataFrame
     roc_curve: pd.DataFrame
     draws: NDArray[np.float64]
+    confusion: Confusion | None
 
 
 def choose_threshold(panels: Sequence[Panel], scores: Scores) -> Score:
@@ -138,17 +140,19 @@ def judge(
     """
     pooled = Pooled.of(panels, scores)
     labels, found = positive(pooled.all_labels), pooled.all_scores
-    areas, intervals = _intervals(pooled, threshold.value, draws, seed)
+    at = threshold.value
+    areas, intervals = _intervals(pooled, at, draws, seed)
     return Judged(
         name,
         threshold,
-        _scores(labels, found, threshold.value),
+        _scores(labels, found, at),
         intervals,
-        _by_block(name, pooled, threshold.value),
-        _by_kind(name, panels, scores, threshold.value),
+        _by_block(name, pooled, at),
+        _by_kind(name, panels, scores, at),
         pr_curve(labels, found),
         roc_curve(labels, found),
         areas,
+        None if at is None else Confusion.count(labels, found >= at),
     )
 
 

@@ -107,25 +107,6 @@ class LevelResult:
         return {"level": self.level, **values, "threshold": threshold}
 
 
-def gate(result: LevelResult) -> dict[str, Any]:
-    """The verdict: whether the network beats every simple baseline, and the trees.
-
-    Null where there is nothing to compare with.
-    """
-    simple = {
-        name: rival.beaten
-        for name, rival in result.rivals.items()
-        if name not in (TREES, LABEL) and rival.beaten is not None
-    }
-    trees = result.rivals[TREES].beaten if TREES in result.rivals else None
-    return {
-        "level": result.level,
-        "passed": all(simple.values()) if simple else None,
-        "beats_simple_baselines": simple,
-        "beats_lightgbm": trees,
-    }
-
-
 def baseline_table(result: LevelResult) -> pd.DataFrame:
     """A row per detector: scores, PR-AUC interval, shares of ground detected, the margin."""
     rows = []

@@ -26,15 +26,17 @@ Steps = tuple[int, int]
 
 @dataclass(frozen=True)
 class Spans:
-    """The steps of the windows that are scored.
+    """The steps of the windows of one cell that are scored.
 
     Attributes:
+        cell: id of the cell; empty where there is no window.
         ids: [window] of `samples.parquet`.
         current: [window, 2], half open.
         previous: [window, 2], -1 where the kind of window has none.
         following: [window, 2], likewise.
     """
 
+    cell: str
     ids: NDArray[np.int64]
     current: NDArray[np.int64]
     previous: NDArray[np.int64]
@@ -42,7 +44,7 @@ class Spans:
 
     @classmethod
     def of(cls, windows: pd.DataFrame) -> "Spans":
-        """The spans of rows of the index of windows.
+        """The spans of one cell's rows of the index of windows.
 
         Only triple windows are compared by their neighbours: a single one may stand at the end of
         the series, and must be judged by the same rule as the rest.
@@ -53,6 +55,7 @@ class Spans:
             for name in ("", "previous_", "next_")
         }
         return cls(
+            next(iter(windows["cell"]), ""),
             windows["id"].to_numpy(np.int64),
             pairs[""],
             np.where(triple, pairs["previous_"], -1),

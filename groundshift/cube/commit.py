@@ -77,16 +77,6 @@ def preparing(cube: Path) -> Iterator[Preparation]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def share(old: Path, new: Path) -> None:
-    """Link every file of an old folder that the new one doesn't have."""
-    for path in sorted(p for p in old.rglob("*") if p.is_file()):
-        target = new / path.relative_to(old)
-        if target.exists():
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(path, target)  # where Zarr can write, links are possible: it makes them itself
-
-
 def entries_of(
     cell: Revision, old: Revision, known: Mapping[str, FileEntry]
 ) -> tuple[FileEntry, ...]:

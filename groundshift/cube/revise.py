@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundshift import __version__
-from groundshift.artifacts import Manifest, ValueHash
+from groundshift.artifacts import Manifest, ValueHash, link_tree
 from groundshift.artifacts.manifest import FILE_NAME, VERSIONS, FileEntry
 from groundshift.cube.build import Content, cell_entry, finish_cell, hash_cell, summary_of
-from groundshift.cube.commit import CONTRACT, Preparation, entries_of, preparing, share
+from groundshift.cube.commit import CONTRACT, Preparation, entries_of, preparing
 from groundshift.cube.layout import NO_SLOT, Revision, SensorArrays, SensorIndex, read_index
 from groundshift.cube.plan import CellPlan, plan_cell, plan_from, read_looks
 from groundshift.cube.refill import Known, kept_slots, refill_cell
@@ -102,33 +102,49 @@ def revise(cube: Path, source: Source, settings: StackStage) -> Outcome:
     with preparing(cube) as preparation:
         old = Cube.open(cube)
         content = Content.of(source, settings)
-        _check_same(old, source, content, settings)
+        if reason := _obstacle(old, source, content, settings):
+            raise ContractError(
+                f"{cube} can't be revised, only stacked anew (leave out --revise): {reason}"
+            )
         cells = [
             _revise_cell(preparation, known, source, content, settings.stack.workers)
             for known in _known_cells(old, content.bins)
         ]
-        manifest = _manifest(old.manifest, cells, source, content, settings, started)
+        spans = {cell.plan.cell.id: _touched(cell) for cell in cells if cell.changed}
+        touched = {cell_id: span for cell_id, span in spans.items() if span is not None}
+        record = _record(started, old.manifest.content_hash, touched)
+        manifest = _manifest(old.manifest, cells, source, content, settings, record)
         if manifest.content_hash == old.manifest.content_hash:
             return Outcome(old.manifest)
         fresh = [cell for cell in cells if cell.changed]
         changes = tuple(change for cell in fresh for change in _changes(cell))
-        spans = {cell.plan.cell.id: _touched(cell) for cell in fresh}
         preparation.commit(old.manifest.content_hash, manifest, [c.revision for c in fresh])
     return Outcome(
         manifest,
         changes,
-        {cell_id: span for cell_id, span in spans.items() if span is not None},
+        touched,
         sum(cell.shard_bytes for cell in cells),
         sum(cell.bytes for cell in cells) + (cube / FILE_NAME).stat().st_size,
     )
 
 
-def _check_same(old: Cube, source: Source, content: Content, settings: StackStage) -> None:
-    """Refuse to revise a cube into one of another kind."""
+def obstacle(cube: Path, source: Source, settings: StackStage) -> str:
+    """Why a cube can't be brought to some observations by a revision; empty if it can.
+
+    Args:
+        cube: folder of the artifact.
+        source: observations as they are now.
+        settings: of the stage.
+    """
+    return _obstacle(Cube.open(cube), source, Content.of(source, settings), settings)
+
+
+def _obstacle(old: Cube, source: Source, content: Content, settings: StackStage) -> str:
+    """What is of another kind than the cube, in words."""
     before, now = dict(old.manifest.settings), settings.affecting()
     for values in (before, now):
         values["period"] = {**values["period"], "end": "any"}
-    difference = _difference(
+    return _difference(
         {
             "settings": before,
             "roles": old.roles,
@@ -142,10 +158,6 @@ def _check_same(old: Cube, source: Source, content: Content, settings: StackStag
             "sensors": {name: sensor.to_dict() for name, sensor in content.sensors.items()},
         },
     )
-    if difference:
-        raise ContractError(
-            f"{old.folder} can't be revised, only stacked anew (leave out --revise): {difference}"
-        )
 
 
 def _difference(expected: Any, found: Any, place: str = "") -> str:
@@ -200,7 +212,7 @@ def _revise_cell(
     for sensor in content.sensors.values():
         old, new = (SensorArrays.of(r.group, sensor) for r in (known.revision, revision))
         for before, now in zip(old, new, strict=True):
-            share(before.folder, now.folder)
+            link_tree(before.folder, now.folder)
     log.info("cell %s: revision %d, %d bytes written", cell.id, revision.number, size)
     return _Revised(known, plan, indices, revision, shard_bytes, size)
 
@@ -211,7 +223,7 @@ def _manifest(
     source: Source,
     content: Content,
     settings: StackStage,
-    started: float,
+    record: dict[str, Any],
 ) -> Manifest:
     """The manifest of the cube after the revision."""
     known = {entry.path: entry for entry in old.files}
@@ -229,14 +241,28 @@ def _manifest(
         value_hash=values.hexdigest(),
         summary=summary_of(content, [cell_entry(c.plan, c.revision.number) for c in cells]),
         licences=tuple(sorted(source.manifest.licences)),
-        record={
-            "code": __version__,
-            "started": round(started, 3),
-            "seconds": round(time.time() - started, 3),
-            "machine": platform.machine(),
-            "revised": old.content_hash,
-        },
+        record=record,
     )
+
+
+def _record(started: float, old: str, touched: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    """What the manifest records of a revision: by what it was made, from which cube, what changed.
+
+    Every window of a cell that begins after the last change or ends before the first one reads
+    the same frames, byte for byte, as in the cube that this one was made from; so does every
+    window of a cell that is not named. Times are seconds since 1970, of steps.
+    """
+    cells = {
+        cell_id: {"first_changed": first, "last_changed": last}
+        for cell_id, (first, last) in touched.items()
+    }
+    return {
+        "code": __version__,
+        "started": round(started, 3),
+        "seconds": round(time.time() - started, 3),
+        "machine": platform.machine(),
+        "revised": {"from": old, "cells": cells},
+    }
 
 
 def _changes(cell: _Revised) -> Iterator[Change]:
@@ -271,11 +297,16 @@ def _touched(cell: _Revised) -> tuple[int, int] | None:
 
 
 def _shown(index: SensorIndex) -> NDArray[np.uint8]:
-    """What each step shows of a sensor, [step, byte]: its frame's digest, and if that is new."""
+    """What each step shows of a sensor, [step, byte]: its frame, and whether that is new.
+
+    A frame is told by its digest and by its time, to which the ages in the digest are relative.
+    """
     slots = index.slot_of_step
-    digests = index.digests.reshape(len(index.digests), math.prod(index.digests.shape[1:]))
-    shown = np.zeros((len(slots), digests.shape[1] + 1), np.uint8)
+    count = len(index.digests)
+    digests = index.digests.reshape(count, math.prod(index.digests.shape[1:]))
+    frames = np.hstack([digests, index.slot_times[:, None].view(np.uint8)])
+    shown = np.zeros((len(slots), frames.shape[1] + 1), np.uint8)
     some = slots != NO_SLOT
-    shown[some, :-1] = digests[slots[some]]
+    shown[some, :-1] = frames[slots[some]]
     shown[:, -1] = np.diff(slots, prepend=NO_SLOT) != 0
     return shown

@@ -1,6 +1,6 @@
 """The cube artifact, opened for reading: frames of a cell by steps, rows and columns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from groundshift.artifacts import Manifest, read_manifest
+from groundshift.artifacts import Manifest, parts_of, read_manifest
 from groundshift.artifacts.manifest import check_files
 from groundshift.cube.commit import CONTRACT
 from groundshift.cube.fill import NEVER
@@ -144,6 +144,28 @@ class CellCube:
         frames = Frames(values, fresh, ages)
         return frames if len(seen) == len(wanted) else _led_by_nothing(frames), frame_of_step
 
+    def looks(
+        self, sensor: str, rows: slice, columns: slice, bands: Sequence[int] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]:
+        """Every image of a sensor once, for sums over looks: `frames` of all steps without ages.
+
+        Returns:
+            values: [frame, y, x, band] in physical units; they mean something where `fresh`.
+            fresh: [frame, y, x], whether the frame brought the pixel a new valid look.
+            steps: [frame], step at which each frame came, ascending.
+
+        Raises:
+            ContractError: rows or columns outside the cube, or a damaged file.
+        """
+        rows, columns = self._inside(rows, 0), self._inside(columns, 1)
+        slots = self._index(sensor).slot_of_step.astype(np.int64)
+        steps = _begins(slots)
+        steps = steps[slots[steps] != NO_SLOT]
+        arrays = SensorArrays.of(self.group, self.sensors[sensor])
+        values = arrays.values.read(slots[steps], rows, columns, bands)
+        fresh = arrays.fresh.read(slots[steps], rows, columns)
+        return self.sensors[sensor].decode(values), fresh, steps
+
     def _index(self, sensor: str) -> SensorIndex:
         try:
             return self._indices[sensor]
@@ -176,8 +198,14 @@ class CellCube:
 class Cube:
     """A cube artifact. It keeps the revision it was opened at, whatever is written later."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
-        """Use `open`, which checks the folder first."""
+    def __init__(self, folder: Path, manifest: Manifest, parts: Mapping[str, Path]) -> None:
+        """Use `open`, which checks the folder first.
+
+        Args:
+            folder: of the artifact, or of a collection of them.
+            manifest: of either.
+            parts: folder of the artifact that holds a cell, by cell.
+        """
         summary = manifest.summary
         self.folder = folder
         self.manifest = manifest
@@ -188,7 +216,7 @@ class Cube:
         }
         self.cells = {
             entry["id"]: CellCube(
-                Revision(folder, entry["id"], entry["revision"]).group,
+                Revision(parts[entry["id"]], entry["id"], entry["revision"]).group,
                 Cell.from_dict(entry),
                 self.sensors,
                 self.roles,
@@ -199,14 +227,15 @@ class Cube:
 
     @classmethod
     def open(cls, folder: Path) -> "Cube":
-        """Open an artifact and check that it is whole.
+        """Open an artifact, or a collection with one per cell, and check that it is whole.
 
         Raises:
             ContractError: not a whole cube, or a broken invariant.
         """
         manifest = read_manifest(folder, CONTRACT)
         check_files(folder, manifest)
-        cube = cls(folder, manifest)
+        cells = [entry["id"] for entry in manifest.summary["cells"]]
+        cube = cls(folder, manifest, parts_of(folder, CONTRACT, cells))
         for cell_cube in cube.cells.values():
             if not (np.diff(cell_cube.times) > 0).all():
                 raise ContractError(

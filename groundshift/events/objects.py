@@ -35,7 +35,7 @@ APART = 0.75
 """Neighbours whose dates lie this share of a window's length apart belong to different events."""
 
 COLUMNS = ("id", "score", "start", "date", "end", "area_m2", "pixels")
-_TYPES = {
+EVENT_TYPES = {
     "id": "object",
     "score": "float64",
     **dict.fromkeys(("start", "date", "end"), "datetime64[s]"),
@@ -159,7 +159,7 @@ def find_events(
     table = gpd.GeoDataFrame(
         rows, columns=[*COLUMNS, "geometry"], geometry="geometry", crs=str(windows.grid.crs)
     )
-    return table.astype(_TYPES)
+    return table.astype(EVENT_TYPES)
 
 
 def cube_series(cube: CellCube, origin: tuple[int, int] = (0, 0)) -> ReadSeries:

@@ -3,9 +3,11 @@
 A block is scored with a halo as wide as the model's influence radius, so that what lies outside
 changes nothing. At the edge of the cell's grid the halo ends where the image ends: the network's
 own zero padding belongs there. All blocks of a cell have one shape, for which the network is
-compiled once. Memory is bounded by the number of windows that are scored together.
+compiled once. Memory is bounded by the number of windows that are scored together. A window's
+score is the same to the last bit whichever windows are scored beside it.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from groundshift.cube.layout import NO_SLOT, SensorIndex, read_index
 from groundshift.cube.store import CellCube, Frames
 from groundshift.errors import SettingsError
 from groundshift.models.inputs import KINDS
@@ -145,6 +148,31 @@ def score_place(
         found = _score_block(detector, cell, part, ranges[group], memory)
         scores[group] = found[:, :, *part.core].mean(axis=0)
     return scores
+
+
+def shown_digests(detector: Detector, cell: CellCube, windows: pd.DataFrame) -> list[str]:
+    """What a model sees of each window, as a digest: windows that show the same score the same.
+
+    Args:
+        detector: the model.
+        cell: the cell.
+        windows: columns first, stop (half-open range of steps).
+    """
+    indices = [read_index(cell.group, cell.roles[role]) for role in detector.inputs.roles]
+    steps = [
+        b"".join([time.tobytes(), *(_shown(index, step) for index in indices)])
+        for step, time in enumerate(cell.times)
+    ]
+    ranges = windows[["first", "stop"]].to_numpy(np.int64)
+    return [hashlib.sha256(b"".join(steps[first:stop])).hexdigest()[:32] for first, stop in ranges]
+
+
+def _shown(index: SensorIndex, step: int) -> bytes:
+    """Content and time of the frame that a step shows of a sensor."""
+    slot = index.slot_of_step[step]
+    if slot == NO_SLOT:
+        return b"nothing"
+    return bytes(index.slot_times[slot].tobytes() + index.digests[slot].tobytes())
 
 
 def blocks_of(cell: CellCube, block: int, halo: int) -> Iterator[Block]:

@@ -147,8 +147,17 @@ def hash_values(records: Iterable[Record], values: ValueHash) -> None:
     values.add_text("observation", (f"{r.cell} {r.sensor} {r.time} {r.digest}" for r in stored))
 
 
-def require_observations(source: Source, cells: Sequence[Cell], records: Iterable[Record]) -> None:
+def require_observations(
+    source: Source, cells: Sequence[Cell], records: Iterable[Record], *, whole: bool = True
+) -> None:
     """Refuse a sensor of which nothing could be stored.
+
+    Args:
+        source: Where acquisitions come from.
+        cells: Where they went.
+        records: What became of them.
+        whole: Whether these are all cells of the area. One of many may well lie outside of every
+            image of a sensor; then only a sensor without a complete acquisition is refused.
 
     Raises:
         SourceError: with where its images lie and what their masks hold.
@@ -156,8 +165,9 @@ def require_observations(source: Source, cells: Sequence[Cell], records: Iterabl
     reasons: dict[str, list[str]] = {name: [] for name in source.sensors}
     for record in records:
         reasons[record.sensor].append(record.reason)
+    usable = {item.sensor for item in source.acquisitions if not item.problem}
     for name, found in reasons.items():
-        if all(found):
+        if all(found) and (whole or name not in usable):
             raise _nothing(source, cells, name, found)
 
 

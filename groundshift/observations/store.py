@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from groundshift.artifacts import Manifest, read_manifest
+from groundshift.artifacts import Manifest, parts_of, read_manifest
 from groundshift.artifacts.manifest import check_files
 from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor
@@ -79,13 +79,15 @@ class Observations:
         """Use `open`, which checks the folder first."""
         self.folder = folder
         self.manifest = manifest
+        cells = [values["id"] for values in manifest.summary["cells"]]
+        self._parts = parts_of(folder, CONTRACT, cells)
         self.cells = tuple(Cell.from_dict(values) for values in manifest.summary["cells"])
         sensors = manifest.summary["sensors"].items()
         self.sensors = {name: Sensor.from_dict(values) for name, values in sensors}
 
     @classmethod
     def open(cls, folder: Path) -> "Observations":
-        """Open an artifact and check that it is whole.
+        """Open an artifact, or a collection with one per cell, and check that it is whole.
 
         Raises:
             ContractError: not a whole observations artifact, or a broken invariant.
@@ -103,17 +105,18 @@ class Observations:
     @cached_property
     def table(self) -> pd.DataFrame:
         """What is stored: the fields of `Record` but the reason, in canonical order."""
-        return pd.read_parquet(self.folder / _TABLE)
+        return self._joined(_TABLE)
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:
         """What was left out: the fields of `Record`, in canonical order."""
-        return pd.read_parquet(self.folder / _QUARANTINE)
+        return self._joined(_QUARANTINE)
 
     @cached_property
     def truth(self) -> gpd.GeoDataFrame | None:
         """Planted changes: geometry, id, kind, start, end (UTC), strength, plot; None if none."""
-        path = self.folder / _TRUTH
+        # Every part of a collection has the truth of the whole area.
+        path = next(iter(self._parts.values())) / _TRUTH
         return gpd.read_parquet(path) if path.is_file() else None
 
     def times(self, cell_id: str, sensor: str) -> NDArray[np.int64]:
@@ -141,7 +144,7 @@ class Observations:
         Raises:
             ContractError: there is no such observation, or its arrays don't fit the cell.
         """
-        folder = self.folder / observation_path(cell_id, sensor, time)
+        folder = self._parts[cell_id] / observation_path(cell_id, sensor, time)
         try:
             values = np.load(folder / _DATA, mmap_mode="r")[0]
             valid = np.load(folder / _MASK, mmap_mode="r")[0, :, :, 0]
@@ -151,6 +154,12 @@ class Observations:
         if values.shape != expected or valid.shape != expected[:2]:
             raise _broken(folder, f"shape {expected}", f"{values.shape}, mask {valid.shape}")
         return values, valid
+
+    def _joined(self, table: str) -> pd.DataFrame:
+        """A table of all parts, which lie in the order of their cells, as the table's rows do."""
+        folders = dict.fromkeys(self._parts.values())
+        tables = [pd.read_parquet(folder / table) for folder in folders]
+        return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
     def _grid(self, cell_id: str) -> GeoBox:
         return next(cell.grid for cell in self.cells if cell.id == cell_id)

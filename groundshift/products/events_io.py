@@ -26,8 +26,7 @@ def write_events(folder: Path, events: gpd.GeoDataFrame) -> tuple[Path, Path]:
     Returns:
         The two files.
     """
-    parquet, geojson = folder / GEOPARQUET, folder / GEOJSON
-    events.reset_index(drop=True).to_parquet(parquet, index=False, compression="zstd")
+    parquet, geojson = write_parquet(folder, events), folder / GEOJSON
     features = [
         {"type": "Feature", "properties": properties, "geometry": geometry}
         for properties, geometry in zip(plain_rows(events), _geometries(events), strict=True)
@@ -35,6 +34,13 @@ def write_events(folder: Path, events: gpd.GeoDataFrame) -> tuple[Path, Path]:
     document = {"type": "FeatureCollection", "features": features}
     geojson.write_text(json.dumps(document, allow_nan=False, separators=(",", ":")) + "\n")
     return parquet, geojson
+
+
+def write_parquet(folder: Path, events: gpd.GeoDataFrame) -> Path:
+    """Write events as GeoParquet only."""
+    path = folder / GEOPARQUET
+    events.reset_index(drop=True).to_parquet(path, index=False, compression="zstd")
+    return path
 
 
 def plain_rows(events: gpd.GeoDataFrame) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ Layout inside the artifact:
 Every map covers the core of its cell on the cube's grid. The same scores give the same bytes.
 """
 
+import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,12 +75,15 @@ class CellMaps:
         self._maximum = np.full(cell.core.shape, np.nan, np.float32)
         self._day = np.full(cell.core.shape, NO_DATE, np.int32)
 
-    def add(self, window: MapWindow, score: NDArray[np.float32]) -> Path:
+    def add(
+        self, window: MapWindow, score: NDArray[np.float32], written: Path | None = None
+    ) -> Path:
         """Write one window's map.
 
         Args:
             window: later than those before.
             score: [y, x] float32 on the cell's core, 0...1, NaN where there is none.
+            written: a file with this very map and the same tags, which is shared.
 
         Returns:
             The file.
@@ -102,6 +107,9 @@ class CellMaps:
         self._maximum = np.where(greater, score, self._maximum)
         self._day = np.where(greater, np.int32(window.middle // DAY), self._day)
         path = score_path(self._folder, self.cell, window)
+        if written is not None:
+            share_file(written, path)
+            return path
         tags = {"WINDOW_START": isoformat(window.start), "WINDOW_END": isoformat(window.end)}
         write_cog(path, score, self.cell.core, name="score", nodata=np.nan, tags=tags | self._tags)
         return path
@@ -135,6 +143,15 @@ def score_path(folder: Path, cell: Cell, window: MapWindow) -> Path:
 def aggregate_path(folder: Path, cell: Cell, name: str) -> Path:
     """Where an aggregate (`MAXIMUM`, `DATE_OF_MAXIMUM`) of a cell lies."""
     return folder / AGGREGATES / cell.id / f"{name}.tif"
+
+
+def share_file(source: Path, target: Path) -> None:
+    """Give a finished file a second place: a hard link, or a copy on another file system."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def write_cog(

@@ -1,7 +1,7 @@
 """Making a samples artifact: windows and patches indexed, labels computed, a label card written."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from groundshift.artifacts import Draft
 from groundshift.cube.store import CellCube, Cube
 from groundshift.samples import store
+from groundshift.samples.betas import COEFFICIENTS, Sums, join, sum_cells
 from groundshift.samples.labels import synthetic
 from groundshift.samples.labels.card import LabelCard
 from groundshift.samples.labels.truth import CellTruth, Truth
-from groundshift.samples.plan import Plan, plan
+from groundshift.samples.plan import Plan, plan, plan_index, require_synthetic, windows_of
 from groundshift.samples.splits import SPLITS
 from groundshift.samples.store import LabelWriter
 from groundshift.settings import WindowSettings, WindowStage
@@ -25,21 +26,38 @@ _FLAT = 0.9  # share of pixels without an index from which on the shift can't be
 _GROUP = 16  # windows hashed at a time, as many as a chunk of labels holds
 
 
-def build(cube: Cube, truth: Truth | None, settings: WindowStage, draft: Draft) -> LabelCard:
+def build(
+    cube: Cube,
+    truth: Truth | None,
+    settings: WindowStage,
+    draft: Draft,
+    betas: Sums | None = None,
+) -> LabelCard:
     """Write the content of a samples artifact into a draft, and fill its summary and hash.
+
+    Args:
+        cube: what is indexed and labelled: a whole area, or one cell of it.
+        truth: known changes; None if there are none.
+        settings: of the stage.
+        draft: what is written.
+        betas: of the region, where the cube holds one cell of it.
 
     Raises:
         SettingsError: as `plan`.
+        ContractError: a cube of another area, or betas of another cube.
     """
-    planned = plan(cube, truth, settings)
+    planned = plan(cube, truth, settings, betas)
     own = settings.window
     formula = synthetic.Formula.of(own)
     card = LabelCard(_described(formula, own), warnings=list(planned.warnings))
-    betas = _betas(cube, planned)
+    means = _means(cube, planned)
+    if betas is None:
+        betas = join([sum_cells(cube, planned.complete, means)] if means else [])
+    regional = betas.of(cube, planned.complete)
     for cell in cube.cells.values():
-        _label_cell(cell, planned, truth, betas, formula, draft, card)
+        _label_cell(cell, planned, truth, regional, means, formula, draft, card)
     table = truth.table if truth is not None else None
-    store.write_tables(draft.folder, planned.windows, planned.patches, betas, table)
+    store.write_tables(draft.folder, planned.windows, planned.patches, regional, table)
     if card.flat_share is not None and card.flat_share > _FLAT:
         card.warnings.append(
             f"the index is 0 both before and after on {card.flat_share:.0%} of pixels: "
@@ -47,19 +65,47 @@ def build(cube: Cube, truth: Truth | None, settings: WindowStage, draft: Draft) 
             f"{card.fitting_shift} would"
         )
     card.write(draft.folder / store.CARD)
-    _hash_values(draft, planned, cube)
-    draft.summary.update(_summary(planned))
+    _finish(draft, planned, cube)
     return card
 
 
-def _betas(cube: Cube, planned: Plan) -> pd.DataFrame:
-    """Sums over each cell, and the betas of the region."""
+def build_index(cube: Cube, settings: WindowStage, draft: Draft) -> None:
+    """As `build`, without labels: what a trained model needs to map a cube.
+
+    Raises:
+        SettingsError: as `plan`, but for labels.
+        ContractError: a cube of another area.
+    """
+    planned = plan_index(cube, settings)
+    for name, cell in cube.cells.items():
+        ids = planned.complete_of(name)["id"].to_numpy(np.int64)
+        LabelWriter(draft.folder, name, ids, cell.shape, planned.kinds)
+    betas = synthetic.regional_betas([])
+    store.write_tables(draft.folder, planned.windows, planned.patches, betas, None)
+    _finish(draft, planned, cube)
+
+
+def build_coefficients(cube: Cube, settings: WindowStage, draft: Draft) -> None:
+    """Write what the betas of a cube's cells are made from into a draft.
+
+    Raises:
+        SettingsError: no complete window, or synthetic labels to train on that can't be had.
+    """
+    if settings.window.labels == "synthetic":
+        require_synthetic(cube, settings.window)
+    windows = windows_of(cube, settings)
+    sum_cells(cube, windows[windows["complete"]]).write(draft, COEFFICIENTS)
+
+
+def _means(cube: Cube, planned: Plan) -> dict[str, synthetic.PartMeans]:
+    """Mean images of every cell, to be read for the betas and again for the labels."""
     if "synthetic" not in planned.kinds:
-        return synthetic.regional_betas([])
-    cells = cube.cells.items()
-    return synthetic.regional_betas(
-        [synthetic.index_sums(cell, planned.complete(name)) for name, cell in cells]
-    )
+        return {}
+    room = synthetic.KEPT_BYTES // len(cube.cells)
+    return {
+        name: synthetic.PartMeans(cell, planned.complete_of(name), room)
+        for name, cell in cube.cells.items()
+    }
 
 
 def _label_cell(
@@ -67,12 +113,13 @@ def _label_cell(
     planned: Plan,
     truth: Truth | None,
     betas: pd.DataFrame,
+    means: Mapping[str, synthetic.PartMeans],
     formula: synthetic.Formula,
     draft: Draft,
     card: LabelCard,
 ) -> None:
     """Write the labels of a cell block by block, and count those of its core for the card."""
-    windows = planned.complete(cell.cell.id)
+    windows = planned.complete_of(cell.cell.id)
     ids = windows["id"].to_numpy(np.int64)
     writer = LabelWriter(draft.folder, cell.cell.id, ids, cell.shape, planned.kinds)
     for place in synthetic.blocks(cell):
@@ -81,7 +128,8 @@ def _label_cell(
             labels, other = _true_labels(truth.on(cell.cell.grid[place]), windows)
             writer.write("truth", *place, labels)
         if "synthetic" in planned.kinds:
-            made = synthetic.block_labels(cell, place, windows, betas, formula)
+            own = means[cell.cell.id]
+            made = synthetic.block_labels(cell, place, windows, betas, formula, own)
             writer.write("synthetic", *place, made.label)
         inner = synthetic.core(cell, place)
         if inner is not None:
@@ -130,11 +178,12 @@ def _described(formula: synthetic.Formula, own: WindowSettings) -> dict[str, Any
     }
 
 
-def _hash_values(draft: Draft, planned: Plan, cube: Cube) -> None:
-    """Feed windows, patches and labels to the value hash, in an order that blocks don't change."""
-    for name, table in (("windows", planned.windows), ("patches", planned.patches)):
-        draft.values.add_text(name, _lines(table))
-    for cell in cube.cells:
+def _finish(draft: Draft, planned: Plan, cube: Cube) -> None:
+    """Fill the summary, and feed windows, patches and labels to the hash, cell by cell."""
+    draft.summary.update(_summary(planned))
+    for cell in sorted(cube.cells):
+        for name, table in (("windows", planned.windows), ("patches", planned.patches)):
+            draft.values.add_text(name, _lines(table[table["cell"] == cell]))
         for kind in planned.kinds:
             array = store.label_array(draft.folder, cell, kind)
             for first in range(0, array.shape[0], _GROUP):

@@ -1,5 +1,6 @@
 """Planning a samples artifact: every check that can be made before a pixel is read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,13 +8,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from groundshift.cube.store import CellCube, Cube
+from groundshift.domain.cells import Cell
 from groundshift.domain.time import DAY
-from groundshift.errors import SettingsError
+from groundshift.errors import ContractError, SettingsError
+from groundshift.observations.areas import cells_of
+from groundshift.samples.betas import NO_PAIRS, Sums, first_obstacle
 from groundshift.samples.labels import synthetic
 from groundshift.samples.labels.truth import POSITIVE, Truth
 from groundshift.samples.splits import SPLITS, USES, patches, sides
 from groundshift.samples.store import LabelKind
-from groundshift.samples.windows import Windows, require_complete, single, triple
+from groundshift.samples.windows import Windows, require_complete, single, triple, with_neighbours
 from groundshift.settings import WindowSettings, WindowStage
 
 
@@ -33,35 +37,85 @@ class Plan:
     kinds: tuple[LabelKind, ...]
     warnings: tuple[str, ...]
 
-    def complete(self, cell: str) -> pd.DataFrame:
+    @property
+    def complete(self) -> pd.DataFrame:
+        """The windows that get labels."""
+        return self.windows[self.windows["complete"]]
+
+    def complete_of(self, cell: str) -> pd.DataFrame:
         """The windows of a cell that get labels."""
-        windows = self.windows
-        return windows[windows["complete"] & (windows["cell"] == cell)]
+        return self.complete[self.complete["cell"] == cell]
 
 
-def plan(cube: Cube, truth: Truth | None, settings: WindowStage) -> Plan:
+def plan(cube: Cube, truth: Truth | None, settings: WindowStage, betas: Sums | None = None) -> Plan:
     """Cut windows and patches, and check that what is asked for can be done.
 
     Args:
-        cube: what is indexed.
+        cube: what is indexed: a whole area, or one cell of it.
         truth: known changes; None if there are none.
         settings: of the stage.
+        betas: of the region, where the cube holds one cell of it.
 
     Raises:
         SettingsError: no complete window, a split without patches or windows, labels that can't be
             computed or would teach the season.
+        ContractError: a cube of another area.
     """
     own = settings.window
-    _check_labels(cube, truth, own)
+    if own.labels == "truth":
+        _require_truth(truth)
+    else:
+        require_synthetic(cube, own)
+    windows, squares = index(cube, settings)
+    obstacle = _obstacle(cube, windows) if betas is None else betas.obstacle
+    kinds, warnings = _kinds(truth, obstacle, own)
+    return Plan(windows, squares, kinds, warnings)
+
+
+def plan_index(cube: Cube, settings: WindowStage) -> Plan:
+    """As `plan`, without labels: what a model that is trained already needs to map a cube."""
+    return Plan(*index(cube, settings), (), ())
+
+
+def windows_of(cube: Cube, settings: WindowStage) -> pd.DataFrame:
+    """The windows of a cube's cells: rows of `samples.parquet`, by cell id and start.
+
+    Raises:
+        SettingsError: a cell without a complete window.
+    """
     table = pd.concat(
-        [_windows(cell, settings).table(cell.cell.id) for cell in cube.cells.values()],
+        [_windows(cube.cells[name], settings).table(name) for name in sorted(cube.cells)],
         ignore_index=True,
     )
-    table = table.assign(side=_sides(table, own).astype(object))
-    _check_sides(table, own)
-    cells = [cell.cell for cell in cube.cells.values()]
-    kinds, warnings = _kinds(cube, truth, table, own)
-    return Plan(table, patches(cells, own.split, own.patch), kinds, warnings)
+    return table.assign(side=_sides(table, settings.window).astype(object))
+
+
+def index(cube: Cube, settings: WindowStage) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Windows and patches of a cube's cells.
+
+    Blocks and patches are planned over the whole area, so that a cell has the same ones whether it
+    is worked on alone or with the others.
+    """
+    own = settings.window
+    windows, area = windows_of(cube, settings), _area(cube, settings)
+    if len(area) == len(cube.cells):
+        _check_sides(windows, own)
+    return windows, patches(area, own.split, own.patch, chosen=cube.cells)
+
+
+def _area(cube: Cube, settings: WindowStage) -> Sequence[Cell]:
+    """The cells of the whole area; a cell of its own size is one."""
+    held = [cell.cell for cell in cube.cells.values()]
+    if held[0].own_size:
+        return held
+    area = cells_of(settings.area)
+    foreign = sorted(set(cube.cells) - {cell.id for cell in area})
+    if foreign:
+        raise ContractError(
+            f"{cube.folder} holds cell {foreign[0]}, which is none of the {len(area)} cells of "
+            f"area {settings.name}. Check --area, or rerun: python -m components.fetch"
+        )
+    return area
 
 
 def _windows(cell: CellCube, settings: WindowStage) -> Windows:
@@ -113,17 +167,22 @@ def _check_sides(windows: pd.DataFrame, own: WindowSettings) -> None:
             )
 
 
-def _check_labels(cube: Cube, truth: Truth | None, own: WindowSettings) -> None:
-    """Refuse labels to train on that can't be had, or would teach the season."""
-    if own.labels == "truth":
-        if truth is None:
-            raise SettingsError(
-                "window.labels: truth, but none is known: expected window.truth (polygons with "
-                "dates, or masks per period) or changes planted by fetch.plant. Name them, or set "
-                "window.labels=synthetic"
-            )
-        return
-    reason = next(filter(None, map(synthetic.obstacle, cube.cells.values())), None)
+def _require_truth(truth: Truth | None) -> None:
+    if truth is None:
+        raise SettingsError(
+            "window.labels: truth, but none is known: expected window.truth (polygons with "
+            "dates, or masks per period) or changes planted by fetch.plant. Name them, or set "
+            "window.labels=synthetic"
+        )
+
+
+def require_synthetic(cube: Cube, own: WindowSettings) -> None:
+    """Refuse synthetic labels to train on that can't be had, or would teach the season.
+
+    Raises:
+        SettingsError: saying what is missing, or which length to choose.
+    """
+    reason = first_obstacle(cube)
     if reason is not None:
         raise SettingsError(f"window.labels: {reason}. Fetch what is missing, or use truth")
     warning = _season(own)
@@ -145,8 +204,16 @@ def _season(own: WindowSettings) -> str | None:
     )
 
 
+def _obstacle(cube: Cube, windows: pd.DataFrame) -> str | None:
+    """Why there can't be synthetic labels, as `betas.join` finds it."""
+    reason = first_obstacle(cube)
+    if reason is None and with_neighbours(windows[windows["complete"]]).empty:
+        reason = NO_PAIRS
+    return reason
+
+
 def _kinds(
-    cube: Cube, truth: Truth | None, windows: pd.DataFrame, own: WindowSettings
+    truth: Truth | None, obstacle: str | None, own: WindowSettings
 ) -> tuple[tuple[LabelKind, ...], tuple[str, ...]]:
     """Labels that can be computed, and what to know about them."""
     kinds: list[LabelKind] = []
@@ -159,12 +226,8 @@ def _kinds(
                 f"the truth dates changes within {truth.longest_period / DAY:.0f} days, windows "
                 f"take {length / DAY:g}: no label reaches {POSITIVE}; longer windows would help"
             )
-    paired = (windows[["previous_first", "next_first"]] >= 0).all(axis=1) & windows["complete"]
-    reason = next(filter(None, map(synthetic.obstacle, cube.cells.values())), None)
-    if reason is None and not paired.any():
-        reason = "no complete window has both neighbours inside the period"
-    if reason is not None:
-        return tuple(kinds), (*warnings, f"no synthetic labels: {reason}")
+    if obstacle is not None:
+        return tuple(kinds), (*warnings, f"no synthetic labels: {obstacle}")
     kinds.append("synthetic")
     season = _season(own)
     if season is not None:

@@ -11,7 +11,7 @@ Patches tile each block. Along borders between blocks of different splits a stri
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
@@ -28,6 +28,8 @@ Split = Literal["training", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 COLUMNS = ("patch", "cell", "block", "y0", "x0", "y1", "x1", "split")
+
+_TYPES = {name: str if name in ("cell", "split") else np.int64 for name in COLUMNS}
 
 _GROUP = 4  # blocks on the edge of a group within which the shares hold exactly
 _OFFSET = 1 << 20  # makes block indices left of and above the origin positive
@@ -105,14 +107,27 @@ def blocks_of(cells: Sequence[Cell], settings: SplitSettings, patch: int) -> Blo
     return Blocks(edge, anchor, shape, settings, splits)
 
 
-def patches(cells: Sequence[Cell], settings: SplitSettings, patch: int) -> pd.DataFrame:
-    """The patches of an area: the rows of `splits.parquet`.
+def patches(
+    cells: Sequence[Cell],
+    settings: SplitSettings,
+    patch: int,
+    *,
+    chosen: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """The patches of an area: the rows of `splits.parquet`, by cell id.
 
     Columns: patch (its number), cell, block (its number), y0, x0, y1, x1 (pixels of the cell's
-    grid, half open), split.
+    grid, half open), split. A patch has the same number whichever cells are chosen.
+
+    Args:
+        cells: of the whole area.
+        settings: blocks and their splits.
+        patch: edge of a patch in pixels.
+        chosen: ids of the cells whose patches are wanted; all by default.
 
     Raises:
-        SettingsError: a patch larger than a block's inside, or a split without a patch.
+        SettingsError: a patch larger than a block's inside, or a split without a patch in the
+            whole area.
     """
     if patch > settings.block:
         raise SettingsError(
@@ -120,11 +135,16 @@ def patches(cells: Sequence[Cell], settings: SplitSettings, patch: int) -> pd.Da
             f"{patch}. Make patches smaller or blocks larger"
         )
     blocks = blocks_of(cells, settings, patch)
-    rows = [row for cell in cells for row in _cell_patches(cell, blocks, patch)]
-    table = pd.DataFrame(rows, columns=list(COLUMNS[1:]))
-    table.insert(0, "patch", np.arange(len(table)))
-    _require_all(table, settings, patch)
-    return table
+    _require_all(cells, blocks, patch)
+    rows, columns = cells[0].core.shape
+    room = rows * columns // patch**2  # a cell holds no more, so that numbers need no counting
+    found = [
+        (number * room + i, *row)
+        for number, cell in enumerate(sorted(cells, key=lambda cell: cell.id))
+        if chosen is None or cell.id in chosen
+        for i, row in enumerate(_cell_patches(cell, blocks, patch))
+    ]
+    return pd.DataFrame(found, columns=list(COLUMNS)).astype(_TYPES)
 
 
 def sides(start: NDArray[np.int64], end: NDArray[np.int64], until: int | None) -> NDArray[np.str_]:
@@ -248,18 +268,23 @@ def _named(lists: BlockLists, shape: tuple[int, int]) -> dict[int, Split]:
     return splits
 
 
-def _require_all(table: pd.DataFrame, settings: SplitSettings, patch: int) -> None:
+def _require_all(cells: Sequence[Cell], blocks: Blocks, patch: int) -> None:
     """Refuse splits of which one has no patch although it should have some."""
+    settings = blocks.settings
     if settings.assign is not None:
         wanted = [split for split in SPLITS if getattr(settings.assign, split)]
     else:
         wanted = [s for s, share in zip(SPLITS, settings.shares, strict=True) if share > 0]
-    missing = [split for split in wanted if not (table["split"] == split).any()]
-    if missing:
-        counts = ", ".join(f"{s} {(table['split'] == s).sum()}" for s in SPLITS)
-        raise SettingsError(
-            f"window.split: expected patches in every split, found {counts}. Blocks of "
-            f"{settings.block} pixels with a buffer of {settings.buffer} leave no room for patches "
-            f"of {patch}, or the area holds too few blocks: make window.split.block or "
-            "window.split.buffer smaller, or the area larger"
-        )
+    counts = dict.fromkeys(SPLITS, 0)
+    for cell in cells:
+        for *_, split in _cell_patches(cell, blocks, patch):
+            counts[split] += 1
+        if all(counts[split] for split in wanted):
+            return
+    found = ", ".join(f"{split} {count}" for split, count in counts.items())
+    raise SettingsError(
+        f"window.split: expected patches in every split, found {found}. Blocks of "
+        f"{settings.block} pixels with a buffer of {settings.buffer} leave no room for patches "
+        f"of {patch}, or the area holds too few blocks: make window.split.block or "
+        "window.split.buffer smaller, or the area larger"
+    )

@@ -9,11 +9,12 @@
     label_card.{json,md,png}
 
 A window's `id` numbers the windows of its cell; cells with the same time line have the same ids.
-Only complete windows have labels.
+Only complete windows have labels. Samples that were made cell by cell are read as one: their
+tables end to end in the order of cell ids, as one run over all cells writes them.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -24,7 +25,7 @@ import pandas as pd
 import zarr
 from numpy.typing import NDArray
 
-from groundshift.artifacts import Manifest, read_manifest
+from groundshift.artifacts import Manifest, is_collection, read_manifest, read_parts
 from groundshift.artifacts.manifest import check_files
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
@@ -51,23 +52,30 @@ _WINDOW_IDS = "window"
 class Samples:
     """A samples artifact, opened for reading."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, parts: Mapping[str, Path] | None = None
+    ) -> None:
         """Use `open`, which checks the folder first."""
         self.folder = folder
         self.manifest = manifest
+        self._parts = parts or {}
         self.settings: dict[str, Any] = manifest.settings["window"]
         self.label_kinds: tuple[LabelKind, ...] = tuple(manifest.summary["labels"])
 
     @classmethod
     def open(cls, folder: Path) -> "Samples":
-        """Open an artifact and check that it is whole.
+        """Open an artifact, or a collection of them, and check that it is whole.
 
         Raises:
             ContractError: not a whole samples artifact, or a broken invariant.
         """
         manifest = read_manifest(folder, CONTRACT)
-        check_files(folder, manifest)
-        samples = cls(folder, manifest)
+        parts = read_parts(folder, CONTRACT) if is_collection(folder) else {}
+        samples = cls(folder, manifest, parts)
+        for part in samples._folders:
+            own = read_manifest(part, CONTRACT)
+            check_files(part, own)
+            _require_equal_kinds(samples.label_kinds, own, part)
         for cell, patches in samples.splits.groupby("cell"):
             _require_disjoint(patches, f"{folder / PATCHES}, cell {cell}")
         return samples
@@ -75,23 +83,26 @@ class Samples:
     @cached_property
     def windows(self) -> pd.DataFrame:
         """All windows, complete or not, ordered by cell and start."""
-        return pd.read_parquet(self.folder / WINDOWS)
+        return self._table(WINDOWS)
 
     @cached_property
     def splits(self) -> pd.DataFrame:
         """All patches."""
-        return pd.read_parquet(self.folder / PATCHES)
+        return self._table(PATCHES)
 
     @cached_property
     def truth(self) -> gpd.GeoDataFrame | None:
-        """Dated polygons; None if truth is not known, or known as masks."""
-        path = self.folder / TRUTH
-        return gpd.read_parquet(path) if path.is_file() else None
+        """Dated polygons, each once; None if truth is not known, or known as masks."""
+        paths = [folder / TRUTH for folder in self._folders]
+        tables = [gpd.read_parquet(path) for path in paths if path.is_file()]
+        if len(tables) < 2:
+            return tables[0] if tables else None
+        return pd.concat(tables).drop_duplicates(ignore_index=True)
 
     @cached_property
     def betas(self) -> pd.DataFrame:
         """Sums and regional betas per cell, window and part; without rows if not computed."""
-        return pd.read_parquet(self.folder / BETAS)
+        return self._table(BETAS)
 
     @property
     def target(self) -> LabelKind:
@@ -162,9 +173,18 @@ class Samples:
     def _arrays(self) -> dict[tuple[str, str], zarr.Array[Any]]:
         return {}
 
+    @property
+    def _folders(self) -> Collection[Path]:
+        """Folders of the parts, or the artifact's own."""
+        return self._parts.values() or (self.folder,)
+
+    def _table(self, name: str) -> pd.DataFrame:
+        return joined([pd.read_parquet(folder / name) for folder in self._folders])
+
     def _array(self, cell_id: str, name: str) -> zarr.Array[Any]:
         if (cell_id, name) not in self._arrays:
-            self._arrays[cell_id, name] = label_array(self.folder, cell_id, name)
+            folder = self._parts.get(cell_id, self.folder)
+            self._arrays[cell_id, name] = label_array(folder, cell_id, name)
         return self._arrays[cell_id, name]
 
     def _series(self, cell_id: str, which: LabelKind) -> zarr.Array[Any]:
@@ -174,6 +194,12 @@ class Samples:
                 f"The label card ({CARD}.md) says why"
             )
         return self._array(cell_id, which)
+
+
+def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables end to end; those without rows, whose columns have no certain type, don't count."""
+    filled = [table for table in tables if len(table)] or tables[:1]
+    return pd.concat(filled, ignore_index=True)
 
 
 class LabelWriter:
@@ -260,6 +286,17 @@ def write_tables(
 
 def _label_path(folder: Path, cell_id: str) -> Path:
     return folder / "labels" / f"{cell_id}.zarr"
+
+
+def _require_equal_kinds(expected: Sequence[str], own: Manifest, part: Path) -> None:
+    """Refuse a part that has other labels than the others."""
+    found = own.summary["labels"]
+    if list(expected) != found:
+        raise ContractError(
+            f"{part}: expected the labels of all cells ({', '.join(dict.fromkeys(expected))}), "
+            f"found {', '.join(found) or 'none'}. Rerun for every cell, with the same betas: "
+            "python -m components.window"
+        )
 
 
 def _require_disjoint(patches: pd.DataFrame, place: str) -> None:

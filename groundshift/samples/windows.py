@@ -153,6 +153,11 @@ def triple(
     return _cut("triple", times, length, stride, (min_steps, max_steps), period)
 
 
+def with_neighbours(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `samples.parquet` that have a previous and a next window."""
+    return table[(table[["previous_first", "next_first"]] != ABSENT).all(axis=1)]
+
+
 def covered(times: NDArray[np.int64], period: Period | None) -> Period:
     """The stretch of time that the series covers.
 

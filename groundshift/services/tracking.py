@@ -22,8 +22,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from groundshift import __version__
-from groundshift.artifacts import Summary
-from groundshift.artifacts.manifest import FILE_NAME, WRITERS, read_manifest
+from groundshift.artifacts import Summary, is_artifact, read_manifest
+from groundshift.artifacts.manifest import WRITERS
 from groundshift.artifacts.writing import provenance
 from groundshift.errors import SourceError
 from groundshift.services import logged_model, mlflow_store
@@ -94,7 +94,7 @@ class StageRun:
 
         inputs = []
         for kind, folder in folders.items():
-            if WRITERS.get(kind, stage) == stage or not (folder / FILE_NAME).is_file():
+            if WRITERS.get(kind, stage) == stage or not is_artifact(folder):
                 continue
             content = read_manifest(folder, kind).content_hash
             source = json.dumps({"uri": str(folder), "content_hash": content})

@@ -172,6 +172,34 @@ class TrainSettings(Frozen):
         return values
 
 
+class GateSettings(Frozen):
+    """What a model must reach to be mapped with."""
+
+    minimum_lift: float = Field(
+        2.0, ge=1, description="PR-AUC on the test blocks, at least so many times the prevalence"
+    )
+    minimum_positives: int = Field(
+        50, ge=1, description="changed pixels (times windows) below which there is no verdict"
+    )
+    margin: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="PR-AUC by which it must be ahead of the champion's; None: not compared",
+    )
+
+
+class DriftSettings(Frozen):
+    """When new images differ so much from those of the training that training anew pays."""
+
+    threshold: float = Field(
+        1.0, gt=0, description="difference from which on, in standard deviations of the training"
+    )
+    minimum_windows: int = Field(
+        30, ge=1, description="new windows since the training below which it is never worth it"
+    )
+
+
 class EvaluateSettings(Frozen):
     """How a model is judged."""
 
@@ -181,6 +209,8 @@ class EvaluateSettings(Frozen):
     min_event: int = Field(4, ge=1, description="smallest event in pixels")
     bootstrap: int = Field(1000, ge=0, description="draws over blocks for intervals")
     baselines: bool = True
+    gate: GateSettings = GateSettings()
+    drift: DriftSettings = DriftSettings()
     seed: int = 0
 
 

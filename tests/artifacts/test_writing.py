@@ -7,14 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groundshift.artifacts import ValueHash, read_manifest, writing
+from groundshift.artifacts import ValueHash, link_tree, read_manifest, writing
 from groundshift.artifacts.manifest import FILE_NAME, check_files
+from groundshift.artifacts.writing import write_text
 from groundshift.errors import ContractError
-
-
-@pytest.fixture(autouse=True)
-def work(tmp_path, monkeypatch):
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
 
 
 def write(target: Path, text: str = "one", **settings):
@@ -119,3 +115,27 @@ def test_scores_hash_alike_up_to_a_thousandth():
     assert of([0.1234, np.nan]) == of([0.12341, np.nan])
     assert of([0.1234, np.nan]) != of([0.125, np.nan])
     assert of([0.0]) != of([np.nan])
+
+
+def test_a_small_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "deep" / "file.json"
+    write_text(path, "old")
+
+    def full(*_):
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="no space left"):
+            write_text(path, "new")
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_linking_a_folder_keeps_what_the_other_has(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    for folder, name, text in ((source, "a", "1"), (source, "sub/b", "2"), (target, "a", "own")):
+        write_text(folder / name, text)
+    link_tree(source, target)
+    assert (target / "a").read_text() == "own"
+    assert (target / "sub" / "b").samefile(source / "sub" / "b")

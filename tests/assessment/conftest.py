@@ -1,13 +1,18 @@
 """A cell of a cube in memory, with looks that come and go."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from odc.geo.geobox import GeoBox
 
+from groundshift.assessment.calibration import reliability
+from groundshift.assessment.event_scores import COLUMNS
+from groundshift.assessment.judging import judge
 from groundshift.assessment.protocol import Block, Panel
+from groundshift.assessment.results import LABEL, TREES, LevelResult, Rival
+from groundshift.assessment.scores import Score
 from groundshift.cube.store import Frames
 from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor
@@ -40,6 +45,10 @@ class MemoryCell:
         images = self.read(sensor, first, stop, rows, columns)
         values = images.values if bands is None else images.values[..., list(bands)]
         return Frames(values, images.fresh, images.age_days), np.arange(stop - first)
+
+    def looks(self, sensor, rows, columns, bands=None):
+        every = self.frames(sensor, 0, len(self.times), rows, columns, bands)[0]
+        return every.values, every.fresh, np.arange(len(self.times))
 
     def read(self, sensor, first, stop, rows, columns, bands=None):
         images = self.images[sensor]
@@ -121,3 +130,45 @@ def memory_cell():
         fresh[:, 0, 0] = False
         images[name] = carried(values, fresh, times)
     return MemoryCell(cell_of(*shape), times, images)
+
+
+def judged(panels, name, skill, seed=0):
+    generator = np.random.default_rng(seed)
+    scores = [
+        (generator.random(p.labels.shape) + skill * np.nan_to_num(p.labels)).astype(np.float32)
+        for p in panels
+    ]
+    return judge(name, panels, scores, Score(0.9), draws=20, seed=0)
+
+
+@pytest.fixture
+def result(memory_panel):
+    """A network between a weak baseline and strong trees."""
+    panels = [memory_panel, replace(memory_panel, block=replace(memory_panel.block, number=4))]
+    network = judged(panels, "network", 0.6)
+    rivals = {
+        name: Rival(judged(panels, name, skill, seed=1), network)
+        for name, skill in (("weak", 0.1), (TREES, 0.9), (LABEL, 1.0))
+    }
+    labels = np.random.default_rng(0).random(500) < 0.3
+    event = dict.fromkeys(COLUMNS) | {
+        "id": "a",
+        "kind": "urban",
+        "counts": True,
+        "strength": 1.0,
+        "speed": "abrupt",
+        "date": pd.Timestamp("2018-01-01"),
+        "found_date": pd.Timestamp("2018-01-05"),
+        "error_days": 4.0,
+    }
+    return LevelResult(
+        "controlled_truth",
+        panels,
+        network,
+        rivals,
+        {"absent": "no such sensor"},
+        {"brier": Score(0.1), "event_recall": Score(None, "no event")},
+        reliability(labels, labels.astype(np.float32) * 0.5),
+        pd.DataFrame([event]),
+        pd.DataFrame([{"strength": 1.0, "events": 1, "date_error_median": float("nan")}]),
+    )

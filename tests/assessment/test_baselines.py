@@ -94,6 +94,15 @@ def test_endisi_difference_uses_the_betas_of_its_images(memory_cell, strip, span
     assert scores.max() > 0
 
 
+def test_endisi_difference_takes_the_betas_of_its_own_cell(memory_cell, strip, spans):
+    windows = single_windows(memory_cell.times, 12)
+    betas = compared_betas([memory_cell], windows)
+    elsewhere = betas.assign(cell="other", beta=2 * betas["beta"])
+    both = pd.concat([elsewhere, betas], ignore_index=True)
+    expected = EndisiDifference(betas, 0.75)(strip, spans)
+    np.testing.assert_array_equal(EndisiDifference(both, 0.75)(strip, spans), expected)
+
+
 def test_betas_of_first_and_last_third_are_those_of_their_looks(memory_cell):
     windows = single_windows(memory_cell.times, 12).iloc[[3]]
     betas = compared_betas([memory_cell], windows).set_index("part")["beta"]

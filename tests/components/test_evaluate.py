@@ -1,6 +1,7 @@
 """The evaluate stage on a small made-up area: real artifacts, an untrained network."""
 
 import json
+import shutil
 
 import geopandas as gpd
 import numpy as np
@@ -15,7 +16,7 @@ from components.evaluate import stage
 from components.evaluate.__main__ import app
 from components.stack import stage as stack
 from components.window import stage as window
-from groundshift.artifacts import read_manifest, writing
+from groundshift.artifacts import ArtifactStore, Champion, read_manifest, writing
 from groundshift.artifacts.manifest import check_files
 from groundshift.assessment import network_scores
 from groundshift.assessment.network_scores import score_network
@@ -108,7 +109,8 @@ def image(generator, sensor, day):
     return values
 
 
-def make_observations(folder, truth, days):
+def make_observations(folder, truth, days, until=None):
+    """Looks of both sensors every few days; those from the day `until` on have not come yet."""
     generator = np.random.default_rng(2)
     place, records = cell(), []
     with writing(folder, "observations", area="t", settings={}, inputs={}) as draft:
@@ -117,6 +119,8 @@ def make_observations(folder, truth, days):
                 time = START + day * DAY + 3600
                 record = Record(place.id, name, time, "made up", valid_share=1.0, digest="x")
                 values = image(generator, sensor, day)
+                if until is not None and day >= until:
+                    continue
                 valid = np.ones(values.shape[:2], bool)
                 write_observation(draft.folder, draft.scratch, place.grid, record, values, valid)
                 records.append(record)
@@ -127,16 +131,18 @@ def make_observations(folder, truth, days):
     return folder
 
 
-def make_model(folder, cube, samples):
+def make_model(folder, cube, samples, days=DAYS):
     """A network with its first weights."""
     images, indexed = Cube.open(cube), Samples.open(samples)
     patches = indexed.splits[indexed.splits["split"] == "training"]
     inputs = fit_inputs(images.signature, images.cells, patches)
     spec = NetworkSpec(inputs.channels("radar"), inputs.channels("optical"), 2, 2)
     network = build(spec, (BLOCK, BLOCK), seed=5)
-    detector = Detector(spec, inputs, images.signature, RADIUS, (weights(network),), {})
+    windows = {name: WINDOW[name] for name in ("length", "min_steps", "max_steps")}
+    detector = Detector(spec, inputs, images.signature, RADIUS, (weights(network),), windows)
     batch = next(Loader(indexed, images, "validation", batch=2).epoch())
-    with writing(folder, "model", area="t", settings={}, inputs={}) as draft:
+    settings = settings_of("train", days).affecting()
+    with writing(folder, "model", area="t", settings=settings, inputs={}) as draft:
         detector.write(draft.folder)
         write_probe(draft.folder / "probe.npz", detector, batch)
     return folder
@@ -164,7 +170,11 @@ def artifacts(folder, planted, days=DAYS, **overrides):
     stack.run(chosen, observations=observations, cube=cube)
     chosen = settings_of("window", days, **(WINDOW | overrides))
     window.run(chosen, observations=observations, cube=cube, samples=samples)
-    return {"cube": cube, "samples": samples, "model": make_model(folder / "model", cube, samples)}
+    return {
+        "cube": cube,
+        "samples": samples,
+        "model": make_model(folder / "model", cube, samples, days),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +203,7 @@ def test_the_artifact_is_whole_and_traceable(done, inputs):
     names = {entry.path for entry in manifest.files}
     tables = ("baselines", "blocks", "pr_curve", "roc_curve", "reliability", "events")
     assert {f"{name}.csv" for name in tables} < names
-    assert {"metrics.json", "headline.json", "pr_curve.png", "reliability.png"} < names
+    assert {"metrics.json", "headline.json", "summary.md", "reliability.png"} < names
     assert all(path.is_file() for path in summary.figures)
     assert summary.metrics["pr_auc"] == metrics_of(folder)["headline"]["pr_auc"]
 
@@ -260,7 +270,6 @@ def test_baselines_see_what_the_network_sees(done):
     assert table.loc["lightgbm", "pr_auc"] > 0.8
     assert table.loc["network", "pr_auc"] < table.loc["radar_step", "pr_auc"]
     gate = read_manifest(done[1], "evaluation").record["gate"]
-    assert gate["passed"] is False
     assert gate["beats_simple_baselines"]["radar_step"] is False
 
 
@@ -273,6 +282,24 @@ def test_decoys_and_events_are_those_of_the_test_blocks(done):
     assert known["id"].tolist() == ["test-1", "test-swap", "test-2"]
     assert known["counts"].tolist() == [True, False, True]
     assert known["pixels"].tolist() == [16, 16, 16]
+
+
+def test_pipelines_are_told_verdict_curves_and_page(done):
+    summary, folder = done
+    verdict = read_manifest(folder, "evaluation").record["gate"]["verdict"]
+    assert summary.parameters == {"verdict": verdict}
+    assert summary.pages["summary"].read_text().startswith(f"# Evaluation: {verdict}")
+    points = summary.curves["roc"]["confidenceMetrics"]
+    assert 2 < len(points) <= 100
+    assert [points[-1][name] for name in ("recall", "falsePositiveRate")] == [1, 1]
+    found = summary.curves["confusion"]["confusionMatrix"]
+    assert [spec["displayName"] for spec in found["annotationSpecs"]] == ["change", "no change"]
+    (hits, missed), (false, _) = (row["row"] for row in found["rows"])
+    assert hits / (hits + missed) == pytest.approx(summary.metrics["recall"], abs=1e-6)
+    assert hits / (hits + false) == pytest.approx(summary.metrics["precision"], abs=1e-6)
+    assert sum(map(sum, (row["row"] for row in found["rows"]))) == (
+        pd.read_csv(folder / "blocks.csv").query("detector == 'network'")["pixels"].sum()
+    )
 
 
 def test_a_rerun_writes_the_same(done, inputs, tmp_path):
@@ -288,7 +315,7 @@ def test_a_given_threshold_is_used_and_baselines_can_be_left_out(inputs, tmp_pat
     document = metrics_of(folder)
     assert document["headline"]["threshold"] == 0.25
     assert "baselines" not in document["controlled_truth"]
-    assert read_manifest(folder, "evaluation").record["gate"]["passed"] is None
+    assert read_manifest(folder, "evaluation").record["gate"]["beats_simple_baselines"] == {}
 
 
 def test_without_truth_only_agreement_is_told(tmp_path):
@@ -315,6 +342,76 @@ def test_a_cube_that_was_not_indexed_is_refused(inputs, tmp_path):
     mixed = inputs | {"cube": other["cube"]}
     with pytest.raises(ContractError, match=r"Rerun: python -m components\.window"):
         stage.run(settings_of(), **mixed, evaluation=tmp_path / "evaluation")
+    assert not (tmp_path / "evaluation").exists()
+
+
+def test_a_champion_to_be_ahead_of_is_an_input(done, inputs, tmp_path):
+    quick = {"baselines": False, "bootstrap": 0}
+    folder = tmp_path / "evaluation"
+    chosen = settings_of(**quick, gate={"margin": 0.1})
+    summary = stage.run(chosen, **inputs, evaluation=folder, champion=done[1])
+    assert summary.parameters["verdict"] == "failed"
+    assert "expected the champion's" in summary.notes[-1]
+    assert read_manifest(folder, "evaluation").inputs["champion"] == done[0].content_hash
+    stage.run(settings_of(**quick), **inputs, evaluation=folder, champion=done[1])
+    assert "champion" not in read_manifest(folder, "evaluation").inputs
+
+
+def invoke(settings, *arguments):
+    return CliRunner().invoke(app, ["--settings", settings.model_dump_json(), *map(str, arguments)])
+
+
+def in_store(store, folder, contract):
+    with store.incoming() as incoming:
+        shutil.copytree(folder, incoming / contract)
+        return store.folder(store.adopt(incoming / contract, contract))
+
+
+def test_what_passes_becomes_the_champion(inputs, tmp_path):
+    store = ArtifactStore.open(str(tmp_path / "store"))
+    model = in_store(store, inputs["model"], "model")
+    folders = [f"--cube={inputs['cube']}", f"--samples={inputs['samples']}", f"--model={model}"]
+    folders += [f"--evaluation={tmp_path / 'evaluation'}", f"--store={store.root}"]
+    quick = {"baselines": False, "bootstrap": 0}
+    for lift, promote, expected in ((90, True, False), (1, False, False), (1, True, True)):
+        chosen = settings_of(**quick, gate={"minimum_lift": lift})
+        result = invoke(chosen, *folders, *(["--promote"] if promote else []))
+        assert result.exit_code == 0, result.output
+        champion = store.champion("made-up")
+        assert (champion is not None) is expected
+    assert champion.model.content_hash == read_manifest(model, "model").content_hash
+    gate = read_manifest(store.folder(champion.evaluation), "evaluation").record["gate"]
+    assert gate["verdict"] == "passed"
+    again = settings_of(**quick, gate={"minimum_lift": 1, "margin": 0.5})
+    assert (
+        "gate: failed" in json.loads(invoke(again, *folders).stdout.splitlines()[-1])["notes"][-1]
+    )
+
+
+def test_drift_is_measured_against_a_model_or_the_champion(inputs, done, tmp_path):
+    store = ArtifactStore.open(str(tmp_path / "store"))
+    model = in_store(store, inputs["model"], "model")
+    evaluation = in_store(store, done[1], "evaluation")
+    references = (store.reference(model, "model"), store.reference(evaluation, "evaluation"))
+    store.promote("made-up", Champion(*references))
+    cube = f"--cube={inputs['cube']}"
+    given = invoke(settings_of(), cube, f"--model={model}", f"--drift={tmp_path / 'drift'}")
+    assert given.exit_code == 0, given.output
+    found = json.loads(given.stdout.splitlines()[-1])
+    document = json.loads((tmp_path / "drift" / "drift.json").read_text())
+    assert found["metrics"] == {"drift": document["drift"], "new_windows": 0}
+    assert document["retrain"] is False, "nothing came after the training"
+    assert document["until"].startswith("2017-07-1")
+    champion = [f"--store={store.root}", f"--champion={references[0].content_hash}"]
+    again = invoke(settings_of(), cube, *champion, f"--drift={tmp_path / 'again'}")
+    assert json.loads(again.stdout.splitlines()[-1])["content_hash"] == found["content_hash"]
+
+
+def test_an_evaluation_needs_all_its_inputs_and_promotion_a_store(inputs, tmp_path):
+    target = f"--evaluation={tmp_path / 'evaluation'}"
+    folders = [f"--{name}={path}" for name, path in inputs.items()]
+    for arguments in (folders[:1], [*folders, "--promote"]):
+        assert invoke(settings_of(), *arguments, target).exit_code == 2
     assert not (tmp_path / "evaluation").exists()
 
 

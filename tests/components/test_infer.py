@@ -1,7 +1,10 @@
 """The infer stage on a small made-up area: real artifacts, an untrained network."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -15,8 +18,11 @@ from typer.testing import CliRunner
 from components.evaluate import stage as evaluate
 from components.infer import stage
 from components.infer.__main__ import app
+from components.stack import stage as stack
+from components.window import stage as window
 from groundshift.artifacts import Summary, digest, read_manifest
 from groundshift.artifacts.manifest import check_files
+from groundshift.artifacts.writing import list_files
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
 from groundshift.models.inference import map_cell
@@ -27,6 +33,8 @@ from groundshift.settings import InferStage
 from tests.components import test_evaluate as area
 
 Folders = dict[str, Path]
+UNTIL = 150
+"""Day from which on looks had not come yet when the cell was mapped first."""
 
 
 def settings_of(**chosen: object) -> InferStage:
@@ -132,6 +140,111 @@ def test_every_nth_window_is_mapped(
     assert fourth == every[::4]
 
 
+@pytest.fixture(scope="module")
+def earlier(inputs: Folders, tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """Cube, samples and scores of the time before the last looks came."""
+    folder = tmp_path_factory.mktemp("earlier")
+    observations = area.make_observations(
+        folder / "observations", area.truth_table(), area.DAYS, UNTIL
+    )
+    folders = {"cube": folder / "cube", "samples": folder / "samples"}
+    chosen = area.settings_of("stack", step="4d", radar=["s1"], optical="s2")
+    stack.run(chosen, observations=observations, cube=folders["cube"])
+    window.run(area.settings_of("window", **area.WINDOW), observations=observations, **folders)
+    return folders | {"scores": map_cell_of(inputs | folders, folder / "scores")}
+
+
+def map_cell_of(
+    inputs: Folders, folder: Path, previous: Path | None = None, **chosen: object
+) -> Path:
+    """Map the area's only cell."""
+    cell = area.cell().id
+    stage.run_cell(settings_of(**chosen), cell=cell, **inputs, scores=folder, previous=previous)
+    return folder
+
+
+def computed(folder: Path) -> int:
+    """How many windows the model scored."""
+    number: int = read_manifest(folder, "scores").record["computed"]
+    return number
+
+
+def test_one_cell_and_the_report_are_the_whole(
+    done: tuple[Summary, Path], inputs: Folders, tmp_path: Path
+) -> None:
+    scores = map_cell_of(inputs, tmp_path / "scores")
+    report = stage.run_report(settings_of(), **inputs, scores=scores, maps=tmp_path / "maps")
+    assert report.value_hash == done[0].value_hash
+    assert report.content_hash == done[0].content_hash
+    assert report.pages["report"].samefile(tmp_path / "maps" / "report.html")
+    for path in scores.rglob("*.tif"):
+        assert path.samefile(tmp_path / "maps" / path.relative_to(scores)), "shared, not copied"
+
+
+def test_after_a_revision_only_windows_that_show_it_are_computed(
+    inputs: Folders, earlier: Folders, tmp_path: Path
+) -> None:
+    revised = {"cube": tmp_path / "cube", "samples": tmp_path / "samples"}
+    observations = area.make_observations(tmp_path / "new", area.truth_table(), area.DAYS)
+    chosen = area.settings_of("stack", step="4d", radar=["s1"], optical="s2")
+    stack.run(
+        chosen, observations=observations, cube=revised["cube"], revise=True, base=earlier["cube"]
+    )
+    window.run(area.settings_of("window", **area.WINDOW), observations=observations, **revised)
+    full = map_cell_of(inputs | revised, tmp_path / "full")
+    quick = map_cell_of(inputs | revised, tmp_path / "quick", earlier["scores"])
+    manifests = [read_manifest(folder, "scores") for folder in (full, quick)]
+    assert manifests[0].value_hash == manifests[1].value_hash
+    assert manifests[0].files == manifests[1].files
+    windows = Samples.open(revised["samples"]).windows.query("complete")
+    (before,) = Cube.open(earlier["cube"]).cells.values()
+    touched = int((windows["stop"] > len(before.times)).sum())
+    assert 0 < touched < len(windows)
+    assert (computed(full), computed(quick)) == (len(windows), touched)
+    shared = [p for p in quick.rglob("scores/*/*.tif") if p.stat().st_nlink > 1]
+    assert len(shared) == len(windows) - touched
+
+
+def test_maps_made_in_another_way_are_not_taken_over(
+    inputs: Folders, earlier: Folders, tmp_path: Path
+) -> None:
+    same = inputs | {name: earlier[name] for name in ("cube", "samples")}
+    assert computed(map_cell_of(same, tmp_path / "same", earlier["scores"])) == 0
+    other = map_cell_of(same, tmp_path / "other", earlier["scores"], min_event=5)
+    assert computed(other) == len(list(other.glob("scores/*/*.tif")))
+
+
+def test_a_model_for_other_numbers_is_refused_by_their_name(
+    inputs: Folders, tmp_path: Path
+) -> None:
+    model, evaluation = tmp_path / "model", tmp_path / "evaluation"
+    shutil.copytree(inputs["model"], model)
+    network = json.loads((model / "network.json").read_text())
+    network["signature"]["streams"][0]["units"] = "decibel"
+    (model / "network.json").write_text(json.dumps(network))
+    changed(model, lambda content: content.update(files=listed(model)))
+    shutil.copytree(inputs["evaluation"], evaluation)
+    made_from = read_manifest(model, "model").content_hash
+    changed(evaluation, lambda content: content["inputs"].update(model=made_from))
+    given = inputs | {"model": model, "evaluation": evaluation}
+    with pytest.raises(ContractError, match="units: expected decibel, found linear power"):
+        stage.run(settings_of(), **given, maps=tmp_path / "maps")
+
+
+def changed(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Rewrite a manifest's content as if a stage had."""
+    path = folder / "manifest.json"
+    document = json.loads(path.read_text())
+    change(document["content"])
+    document["content_hash"] = digest(document["content"])
+    path.write_text(json.dumps(document))
+
+
+def listed(folder: Path) -> list[list[object]]:
+    """The files of an artifact as its manifest lists them."""
+    return [[entry.path, entry.size, entry.sha256] for entry in list_files(folder)]
+
+
 def test_windows_off_the_period_are_refused(inputs: Folders, tmp_path: Path) -> None:
     chosen = area.settings_of("infer", days=100)
     with pytest.raises(ContractError, match="lies outside the period"):
@@ -141,13 +254,8 @@ def test_windows_off_the_period_are_refused(inputs: Folders, tmp_path: Path) -> 
 
 def test_an_evaluation_of_another_model_is_refused(inputs: Folders, tmp_path: Path) -> None:
     path = tmp_path / "evaluation"
-    path.mkdir()
-    for file in inputs["evaluation"].iterdir():
-        (path / file.name).write_bytes(file.read_bytes())
-    document = json.loads((path / "manifest.json").read_text())
-    document["content"]["inputs"]["model"] = "0" * 64
-    document["content_hash"] = digest(document["content"])
-    (path / "manifest.json").write_text(json.dumps(document))
+    shutil.copytree(inputs["evaluation"], path)
+    changed(path, lambda content: content["inputs"].update(model="0" * 64))
     with pytest.raises(ContractError, match="the evaluation was made from model 000000000000"):
         stage.run(settings_of(), **(inputs | {"evaluation": path}), maps=tmp_path / "maps")
 

@@ -10,6 +10,8 @@ import xarray as xr
 from typer.testing import CliRunner
 
 from components.window.__main__ import app
+from components.window.regional import run_betas, run_coefficients
+from components.window.stage import run
 from groundshift.artifacts import digest, read_manifest
 from groundshift.samples.store import Samples
 from tests.samples.ground import make_artifacts, stage_settings
@@ -64,6 +66,25 @@ def test_the_stage_writes_samples_that_lead_back_to_their_inputs(artifacts, tmp_
     assert "8 training, 4 validation, 4 test patches" in summary["notes"][0]
     for name in ("label_card.png", "label_card.md", "label_card.json", "truth.parquet"):
         assert (tmp_path / "samples" / name).is_file()
+
+
+def test_one_cell_gives_the_same_samples_in_steps(artifacts, tmp_path):
+    settings = stage_settings()
+    folders = {name: tmp_path / name for name in ("coefficients", "betas", "samples")}
+    run_coefficients(settings, cube=artifacts.cube, coefficients=folders["coefficients"])
+    run_betas(settings, coefficients=folders["coefficients"], betas=folders["betas"])
+    found = run(
+        settings,
+        observations=artifacts.observations,
+        cube=artifacts.cube,
+        betas=folders["betas"],
+        samples=folders["samples"],
+    )
+    _, expected = invoke(artifacts, tmp_path / "at_once")
+    assert found.value_hash == expected["value_hash"]
+    assert found.metrics == expected["metrics"]
+    assert found.pages["card"].read_text().startswith("# Label card")
+    assert "betas" in read_manifest(folders["samples"], "samples").inputs
 
 
 def test_labels_open_in_xarray(artifacts, tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from groundshift.cube.revise import Change, revise
+from groundshift.cube.revise import Change, obstacle, revise
 from groundshift.cube.shards import SLOTS, TILE
 from groundshift.cube.source import Amended
 from groundshift.cube.store import Cube
@@ -168,6 +168,61 @@ def test_the_touched_range_holds_every_step_that_reads_differently(late_changes)
     assert not changed
 
 
+def assert_windows_outside_are_equal(before, now, first, last):
+    """Asserts that all that lies before or after a range reads the same; gives how much that is."""
+    whole = (slice(0, None), slice(0, None))
+    times = np.intersect1d(before.times, now.times)
+    sizes = []
+    for window in (times[times < first], times[times > last]):
+        sizes.append(len(window))
+        for name in SENSORS if len(window) else ():
+            one, other = (
+                cell.read(name, np.searchsorted(cell.times, window[0]), stop, *whole)
+                for cell in (before, now)
+                for stop in [np.searchsorted(cell.times, window[-1]) + 1]
+            )
+            np.testing.assert_array_equal(one.values, other.values)
+            np.testing.assert_array_equal(one.fresh, other.fresh)
+            np.testing.assert_array_equal(one.age_days, other.age_days)
+    return sizes
+
+
+def test_windows_before_the_recorded_range_are_not_touched(late_changes):
+    folder, old, outcome, _, _ = late_changes
+    recorded = Cube.open(folder / "cube").manifest.record["revised"]
+    (first, last) = outcome.touched["c"]
+    cells = {"c": {"first_changed": first, "last_changed": last}}
+    assert recorded == {"from": old.manifest.content_hash, "cells": cells}
+    now = Cube.open(folder / "cube").cells["c"]
+    assert assert_windows_outside_are_equal(old.cells["c"], now, first, last)[0] > 5
+
+
+def test_windows_after_the_recorded_range_are_not_touched(tmp_path, rng):
+    def look(sensor):
+        values, valid = scene(rng, sensor, (20, 30), share=1)
+        return values, np.ones_like(valid)
+
+    days = {sensor: range(0, 60, 4) for sensor in SENSORS}
+    looks = {("c", s, START + d * DAY): look(s) for s in days for d in days[s]}
+    old = build_cube(tmp_path / "cube", source(looks), settings())
+    inserted = {("c", "s2", START + 22 * DAY): look("s2")}
+    outcome = revise(tmp_path / "cube", source(looks | inserted), settings())
+    assert outcome.touched == {"c": (START + 22 * DAY, START + 22 * DAY)}
+    now = Cube.open(tmp_path / "cube").cells["c"]
+    sizes = assert_windows_outside_are_equal(old.cells["c"], now, *outcome.touched["c"])
+    assert sizes == [6, 9]
+
+
+def test_the_same_image_at_another_time_of_its_step_is_a_change(tmp_path, rng):
+    values, valid = scene(rng, "s2", (20, 30))
+    image = (values, np.ones_like(valid))
+    early, late, end = (START + hours * 3600 for hours in (4 * 24 + 1, 5 * 24 + 1, 5 * 24 + 12))
+    radar = {("c", "s1_asc", end): scene(rng, "s1_asc", (20, 30))}
+    build_cube(tmp_path / "cube", source(radar | {("c", "s2", early): image}), settings())
+    outcome = revise(tmp_path / "cube", source(radar | {("c", "s2", late): image}), settings())
+    assert outcome.touched == {"c": (end, end)}  # its age is another
+
+
 @pytest.fixture
 def small(tmp_path, rng):
     """A small cube and what it was made from."""
@@ -233,3 +288,9 @@ def test_a_cube_is_not_revised_into_one_of_another_kind(small, rng):
         revise(cube, source({}, sensors=other), settings())
     with pytest.raises(ContractError, match="expected a whole cube"):
         revise(cube / "cells", observations, settings())
+
+
+def test_what_is_in_the_way_of_a_revision_can_be_asked_before(small):
+    cube, observations = small
+    assert obstacle(cube, observations, settings(70)) == ""
+    assert obstacle(cube, observations, settings(step="1d")).startswith("settings.stack.step")

@@ -4,16 +4,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from groundshift.artifacts import write_collection
 from groundshift.artifacts.manifest import FILE_NAME
 from groundshift.cube.store import Cube
+from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Signature, Stream
 from groundshift.domain.time import DAY
 from groundshift.errors import ContractError
 from tests.cube.conftest import (
     SENSORS,
     START,
+    assert_reads_as,
     build_cube,
     carried,
+    grid,
     random_times,
     scene,
     scenes,
@@ -65,6 +69,20 @@ def test_frames_are_what_steps_show_and_none_comes_twice(opened):
             begins = np.flatnonzero(np.diff(frame_of_step, prepend=-1))
             np.testing.assert_array_equal(images.fresh, steps.fresh[begins])
             np.testing.assert_array_equal(images.age_days, steps.age_days[begins])
+
+
+def test_looks_are_the_frames_of_all_steps_that_show_something(opened):
+    cube, _ = opened
+    cell = cube.cells["c"]
+    for name in SENSORS:
+        part = (slice(1, SHAPE[0]), slice(0, SHAPE[1] - 1))
+        values, fresh, steps = cell.looks(name, *part, [1, 0])
+        images, frame_of_step = cell.frames(name, 0, len(cell.times), *part, [1, 0])
+        shown = frame_of_step[steps]
+        assert (np.diff(steps) > 0).all()
+        np.testing.assert_array_equal(values[fresh], images.values[shown][fresh])
+        np.testing.assert_array_equal(fresh, images.fresh[shown])
+        assert not np.delete(images.fresh, shown, axis=0).any()
 
 
 def test_a_frame_carried_into_a_range_is_no_new_look(tmp_path, rng):
@@ -145,3 +163,22 @@ def test_a_cube_that_is_not_whole_is_refused(tmp_path, rng):
     (tmp_path / "cube" / FILE_NAME).write_text(json.dumps(document))
     with pytest.raises(ContractError, match="expected the artifact cube, found samples"):
         Cube.open(tmp_path / "cube")
+
+
+def test_cubes_of_cells_are_read_as_one(tmp_path, rng):
+    parts, observed = {}, {}
+    for cell in ("west", "east"):
+        looks = scenes(rng, random_times(rng), (20, 30), cell)
+        observed[cell] = source(looks, cells=[Cell(cell, grid(20, 30), 0)])
+        build_cube(tmp_path / cell, observed[cell], settings())
+        parts[cell] = tmp_path / cell
+    (tmp_path / "joined").mkdir()
+    write_collection(tmp_path / "joined", "cube", parts)
+    joined = Cube.open(tmp_path / "joined")
+    assert list(joined.cells) == ["east", "west"]
+    assert joined.signature == Cube.open(tmp_path / "east").signature
+    for cell, cell_cube in joined.cells.items():
+        assert_reads_as(cell_cube, carried(observed[cell], settings(), cell))
+    next(path for path in (tmp_path / "west").rglob("*") if path.suffix == ".parquet").unlink()
+    with pytest.raises(ContractError, match="found no such file"):
+        Cube.open(tmp_path / "joined")

@@ -16,7 +16,7 @@ def artifact(folder: Path, name: str, started: float) -> None:
 
 def test_an_unknown_area_is_refused_before_anything_starts(monkeypatch):
     monkeypatch.chdir(ROOT)
-    result = CliRunner().invoke(app, ["run", "atlantis"])
+    result = CliRunner().invoke(app, ["run", "--area", "atlantis"])
     assert result.exit_code == 2
     assert "area 'atlantis' is not in params.yaml: expected one of demo" in result.stderr
 

@@ -102,6 +102,23 @@ def test_the_same_scores_give_the_same_bytes_and_value_hash(
         assert path.read_bytes() == other.read_bytes()
 
 
+def test_a_finished_map_is_shared_or_copied_where_links_can_t_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "one.tif"
+    source.write_bytes(b"map")
+    maps.share_file(source, tmp_path / "linked" / "two.tif")
+    assert source.samefile(tmp_path / "linked" / "two.tif")
+
+    def refuse(*_: object) -> None:
+        raise OSError("another file system")
+
+    monkeypatch.setattr(maps.os, "link", refuse)
+    maps.share_file(source, tmp_path / "copied" / "two.tif")
+    assert (tmp_path / "copied" / "two.tif").read_bytes() == b"map"
+    assert not source.samefile(tmp_path / "copied" / "two.tif")
+
+
 def test_the_value_hash_takes_scores_to_a_thousandth(
     tmp_path: Path, cells: tuple[Cell, ...], windows: tuple[MapWindow, ...]
 ) -> None:

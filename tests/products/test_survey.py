@@ -1,6 +1,7 @@
 """A pass over cells' scores: maps, events with dates, what a page needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from groundshift.cube.store import CellCube, Cube
 from groundshift.domain.time import DAY
 from groundshift.errors import ContractError
 from groundshift.products.canvas import Canvas
-from groundshift.products.maps import CellMaps, MapWindow, aggregate_path, read_map, score_path
-from groundshift.products.survey import LISTED, Survey, strongest
+from groundshift.products.findings import LISTED, CellFindings, ScoredMap, strongest, survey_cell
+from groundshift.products.maps import MapWindow, aggregate_path, read_map, score_path
+from groundshift.products.survey import Survey
 from tests.products.conftest import CHANGE, CHANGED, PERIOD, seconds
 
 LENGTH = 90 * DAY
@@ -25,24 +27,42 @@ WINDOWS = {
 """Windows by id, which need not begin at 0."""
 
 
-def scores_of(cell_cube: CellCube) -> Iterator[tuple[int, np.ndarray]]:
+def scores_of(cell_cube: CellCube) -> Iterator[ScoredMap]:
     """High scores where the ground changed, in the windows that hold the date."""
     for window_id, window in WINDOWS.items():
         score = np.full(cell_cube.cell.core.shape, 0.1, np.float32)
         if cell_cube.cell.id == "west" and window.start <= seconds(CHANGE) < window.end:
             score[CHANGED] = 0.9
-        yield window_id, score
+        yield ScoredMap(window_id, score)
+
+
+def find(
+    cell_cube: CellCube,
+    folder: Path,
+    scratch: Path,
+    scores: Iterable[ScoredMap] | None = None,
+    threshold: float = 0.5,
+) -> CellFindings:
+    """What is found in one cell."""
+    return survey_cell(
+        cell_cube,
+        scores_of(cell_cube) if scores is None else scores,
+        WINDOWS,
+        folder=folder,
+        scratch=scratch,
+        tags={},
+        values=ValueHash(),
+        threshold=threshold,
+        min_pixels=4,
+    )
 
 
 def make_survey(cube: Cube, folder: Path, scratch: Path, threshold: float = 0.5) -> Survey:
     """A survey of both cells."""
-    cells = [cell_cube.cell for cell_cube in cube.cells.values()]
-    survey = Survey(Canvas.over(cells, 100), threshold, min_pixels=4)
-    values = ValueHash()
-    for cell_cube in cube.cells.values():
-        writer = CellMaps(folder, cell_cube.cell, tags={}, values=values)
-        survey.add(cell_cube, scores_of(cell_cube), WINDOWS, writer, scratch)
-    return survey
+    cells = cube.cells.values()
+    findings = [find(cell_cube, folder, scratch, threshold=threshold) for cell_cube in cells]
+    canvas = Canvas.over((cell_cube.cell for cell_cube in cells), 100)
+    return Survey(folder, findings, canvas, threshold)
 
 
 def test_an_event_is_outlined_and_dated(cube: Cube, tmp_path: Path) -> None:
@@ -65,9 +85,9 @@ def test_every_map_is_written_and_nothing_is_left_over(cube: Cube, tmp_path: Pat
     survey = make_survey(cube, tmp_path / "maps", scratch)
     for cell_cube in cube.cells.values():
         assert survey.windows[cell_cube.cell] == tuple(WINDOWS.values())
-        for window_id, score in scores_of(cell_cube):
-            path = score_path(tmp_path / "maps", cell_cube.cell, WINDOWS[window_id])
-            np.testing.assert_array_equal(read_map(path), score)
+        for scored in scores_of(cell_cube):
+            path = score_path(tmp_path / "maps", cell_cube.cell, WINDOWS[scored.window])
+            np.testing.assert_array_equal(read_map(path), scored.score)
         assert aggregate_path(tmp_path / "maps", cell_cube.cell, "maximum").is_file()
     assert list(scratch.iterdir()) == []
 
@@ -87,11 +107,24 @@ def test_pictures_and_courses_follow_the_scores(cube: Cube, tmp_path: Path) -> N
 
 def test_scores_of_other_windows_are_refused(cube: Cube, tmp_path: Path) -> None:
     cell_cube = cube.cells["west"]
-    survey = Survey(Canvas.over([cell_cube.cell], 100), threshold=0.5, min_pixels=4)
-    writer = CellMaps(tmp_path / "maps", cell_cube.cell, tags={}, values=ValueHash())
-    fewer = list(scores_of(cell_cube))[:-1]
-    with pytest.raises(ContractError, match="expected scores of windows"):
-        survey.add(cell_cube, fewer, WINDOWS, writer, tmp_path)
+    *fewer, last = scores_of(cell_cube)
+    for wrong in (fewer, [last, *fewer], [*fewer, last, last]):
+        with pytest.raises(ContractError, match="expected scores of windows"):
+            find(cell_cube, tmp_path / "maps", tmp_path, wrong)
+
+
+def test_a_map_that_is_written_already_is_shared(cube: Cube, tmp_path: Path) -> None:
+    cell_cube = cube.cells["west"]
+    first = find(cell_cube, tmp_path / "first", tmp_path)
+    paths = [score_path(tmp_path / "first", cell_cube.cell, w) for w in WINDOWS.values()]
+    again = (
+        replace(scored, written=path)
+        for scored, path in zip(scores_of(cell_cube), paths, strict=True)
+    )
+    second = find(cell_cube, tmp_path / "second", tmp_path, again)
+    assert second.value_hash == first.value_hash
+    for path in paths:
+        assert path.samefile(tmp_path / "second" / path.relative_to(tmp_path / "first"))
 
 
 def test_the_strongest_events_come_first(cube: Cube, tmp_path: Path) -> None:

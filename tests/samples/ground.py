@@ -1,6 +1,6 @@
 """Simulated ground: cells whose looks lie in memory, and real artifacts made of such looks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import geopandas as gpd
@@ -11,12 +11,13 @@ from shapely import box as rectangle
 
 from groundshift.artifacts import writing
 from groundshift.cube.build import build as build_cube
-from groundshift.cube.store import Cube, Frames
+from groundshift.cube.store import Cube
 from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor, Signature, Stream
 from groundshift.domain.time import DAY
+from groundshift.observations.areas import cells_of
 from groundshift.observations.store import Observations, Record, write_observation, write_tables
-from groundshift.settings import parse
+from groundshift.settings import AreaSettings, parse
 
 START = 1_483_228_800  # 2017-01-01
 MISSIONS = {
@@ -77,18 +78,11 @@ class MemoryCube:
         streams = [(role, self.sensors[name]) for role, name in self.roles.items()]
         return Signature(tuple(Stream(r, s.mission, s.bands) for r, s in streams), 10, 2 * DAY)
 
-    def frames(self, sensor, first, stop, rows, columns, bands=None):
-        assert (first, stop) == (0, len(self.times))
+    def looks(self, sensor, rows, columns, bands=None):
         values, fresh, steps = self.images[sensor]
-        frame_of_step = np.searchsorted(steps, np.arange(stop), side="right") - 1
-        if steps[0] > 0:
-            values = np.concatenate([np.zeros_like(values[:1]), values])
-            fresh = np.concatenate([np.zeros_like(fresh[:1]), fresh])
-            frame_of_step = frame_of_step + 1
         values = values[:, rows, columns]
         picked = values if bands is None else values[..., list(bands)]
-        ages = np.zeros(fresh[:, rows, columns].shape, np.int16)
-        return Frames(picked, fresh[:, rows, columns], ages), frame_of_step
+        return picked, fresh[:, rows, columns], steps
 
 
 def changing(shape):
@@ -133,14 +127,14 @@ def simulate(
 AREA = {"bounds": [3.0, 50.0, 3.1, 50.1]}
 
 
-def stage_settings(days=182, **window):
+def stage_settings(days=182, area=AREA, **window):
     """Settings of the window stage that fit the small cube of `artifacts`."""
     end = np.datetime64(START + days * DAY, "s")
     defaults = {"length": "40d", "min_steps": 5, "max_steps": 60, "kind": "single", "patch": 8,
                 "split": {"block": 16, "buffer": 0}, "labels": "truth"}  # fmt: skip
     period = {"start": "2017-01-01", "end": str(end)}
     return parse(
-        "window", {"name": "test", "area": AREA, "period": period, "window": defaults | window}
+        "window", {"name": "test", "area": area, "period": period, "window": defaults | window}
     )
 
 
@@ -164,46 +158,57 @@ def planted(change):
     return gpd.GeoDataFrame(columns, geometry=corner, crs="EPSG:32631")
 
 
-def write_observations(folder, cube, truth):
-    """The looks of a cell in memory as an observations artifact, clouds over the optical ones."""
-    rng = np.random.default_rng(5)
+def write_observations(folder, cubes, truth):
+    """The looks of cells in memory as an observations artifact, clouds over the optical ones."""
     records = []
     with writing(folder, "observations", area="test", settings={}, inputs={}) as draft:
-        for name, (values, _, steps) in cube.images.items():
-            for image, step in zip(values, steps, strict=True):
-                valid = np.ones(cube.shape, bool)
-                if name == "o":
-                    valid &= np.kron(rng.random((8, 8)) < 0.8, np.ones((4, 4), bool))
-                record = Record(
-                    cube.cell.id,
-                    name,
-                    int(cube.times[step]),
-                    f"{name}/{step}",
-                    valid_share=float(valid.mean()),
-                    digest=f"{name}{step}",
-                )
-                kept = np.where(valid[..., None], image, 0).astype(np.float32)
-                write_observation(draft.folder, draft.scratch, cube.cell.grid, record, kept, valid)
-                records.append(record)
+        for cube in cubes:
+            records += _write_looks(draft, cube)
         write_tables(draft.folder, records, truth)
         draft.licences.add("made up")
         draft.summary.update(
-            cells=[cube.cell.to_dict()],
-            sensors={name: sensor.to_dict() for name, sensor in cube.sensors.items()},
+            cells=[cube.cell.to_dict() for cube in cubes],
+            sensors={name: sensor.to_dict() for name, sensor in cubes[0].sensors.items()},
         )
+
+
+def _write_looks(draft, cube):
+    rng = np.random.default_rng(5)
+    rows, columns = (-(-size // 4) for size in cube.shape)
+    for name, (values, _, steps) in cube.images.items():
+        for image, step in zip(values, steps, strict=True):
+            valid = np.ones(cube.shape, bool)
+            if name == "o":
+                valid &= np.kron(rng.random((rows, columns)) < 0.8, np.ones((4, 4), bool))
+            record = Record(
+                cube.cell.id,
+                name,
+                int(cube.times[step]),
+                f"{name}/{step}",
+                valid_share=float(valid.mean()),
+                digest=f"{name}{step}",
+            )
+            kept = np.where(valid[..., None], image, 0).astype(np.float32)
+            write_observation(draft.folder, draft.scratch, cube.cell.grid, record, kept, valid)
+            yield record
 
 
 def make_artifacts(folder):
     """Half a year over 32 x 32 pixels, of which 4 x 16 are built up after 91 days."""
     memory = simulate(np.random.default_rng(2), steps=91, shape=(32, 32), change=45)
+    return stacked(folder, [memory], planted(int(memory.times[45])))
+
+
+def stacked(folder, cubes, truth, area=AREA):
+    """Cells in memory as observations and cube artifacts."""
     made = Artifacts(folder / "observations", folder / "cube")
-    write_observations(made.observations, memory, planted(int(memory.times[45])))
+    write_observations(made.observations, cubes, truth)
     source = Observations.open(made.observations)
     settings = parse(
         "stack",
         {
             "name": "test",
-            "area": AREA,
+            "area": area,
             "period": {"start": "2017-01-01", "end": "2017-07-02"},
             "stack": {"step": "2d"},
         },
@@ -217,3 +222,38 @@ def make_artifacts(folder):
     ) as draft:
         build_cube(source, draft, settings)
     return made
+
+
+FOUR_CELLS = {
+    "bounds": [600_000, 5_599_360, 600_640, 5_600_000],
+    "bounds_crs": "EPSG:32631",
+    "cell": 320,
+    "halo": 4,
+}
+"""Area of four cells of the fixed grid, 32 x 32 pixels each."""
+
+
+def four_cells():
+    """Four cells with a third of a year, the first of which ends a little earlier."""
+    cells = cells_of(AreaSettings.model_validate(FOUR_CELLS))
+    return [
+        replace(
+            simulate(
+                np.random.default_rng(number),
+                steps=60 if number else 56,
+                shape=cell.grid.shape,
+                change=30,
+            ),
+            cell=cell,
+        )
+        for number, cell in enumerate(cells)
+    ]
+
+
+def planted_across():
+    """The truth of an area of four cells: a change where they meet, another in the last one."""
+    when = pd.to_datetime([START + 60 * DAY, START + 40 * DAY], unit="s")
+    places = [rectangle(600_200, 5_599_600, 600_440, 5_599_760),
+              rectangle(600_400, 5_599_400, 600_600, 5_599_500)]  # fmt: skip
+    columns = {"id": ["a", "b"], "kind": "urban", "start": when, "end": when}
+    return gpd.GeoDataFrame(columns, geometry=places, crs="EPSG:32631")

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groundshift.artifacts import writing
-from groundshift.artifacts.manifest import read_manifest
+from groundshift.artifacts import read_manifest, writing
 from groundshift.errors import ContractError, SettingsError
 from groundshift.observations.store import Observations
 from groundshift.samples.build import build
@@ -220,7 +219,7 @@ def test_samples_belong_to_one_cube(made, artifacts):
 def test_a_pixel_in_two_splits_is_refused(made, tmp_path, artifacts, monkeypatch):
     import groundshift.samples.plan as planning
 
-    def overlapping(*arguments):
+    def overlapping(*arguments, **options):
         table = made[0].splits.copy()
         table.loc[0, ["y0", "x0", "y1", "x1"]] = table.loc[9, ["y0", "x0", "y1", "x1"]]
         table.loc[0, "split"] = "training"

@@ -122,6 +122,29 @@ def test_a_larger_area_keeps_the_splits_inside():
     assert inside.items() <= around.items()
 
 
+def test_a_cell_worked_on_alone_has_the_patches_it_has_among_the_others():
+    cells = grid_cells(60_000, 560_000, 60_800, 560_800)
+    chosen = SplitSettings(block=40, buffer=8)
+    whole = patches(cells, chosen, 16)
+    assert whole["cell"].is_monotonic_increasing
+    assert whole["patch"].is_unique
+    for cell in cells:
+        alone = patches(cells, chosen, 16, chosen=[cell.id])
+        expected = whole[whole["cell"] == cell.id].reset_index(drop=True)
+        pd.testing.assert_frame_equal(alone, expected)
+
+
+def test_a_cell_may_lack_a_split_that_the_area_has():
+    cells = grid_cells(60_000, 560_000, 60_080, 560_020, size=20)
+    assert len(cells) == 4
+    chosen = SplitSettings(block=20, buffer=0, shares=(2, 1, 1))
+    whole = patches(cells, chosen, 10)
+    for cell in cells:
+        alone = patches(cells, chosen, 10, chosen=[cell.id])
+        assert alone["split"].nunique() == 1
+        assert alone["patch"].isin(whole["patch"]).all()
+
+
 def test_shares_hold_over_any_sixteen_blocks_of_a_group():
     cells = grid_cells(60_000, 560_000, 60_800, 560_800)
     table = patches(cells, SplitSettings(block=20, buffer=0, shares=(0.7, 0.2, 0.1)), 20)

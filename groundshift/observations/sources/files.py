@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from groundshift.artifacts import digest
-from groundshift.artifacts.hashing import file_digest
+from groundshift.artifacts.file_digests import FileDigests
 from groundshift.domain.signature import Kind, Sensor
 from groundshift.errors import SettingsError, SourceError
 from groundshift.observations.checks import is_thermal
@@ -34,7 +34,14 @@ _RESAMPLING: Mapping[Kind, Resampling] = {"radar": "nearest", "optical": "biline
 class FilesSource:
     """Images on disk, listed by sensor and time."""
 
-    def __init__(self, settings: FilesSettings, *, end: int, workers: int = 2) -> None:
+    def __init__(
+        self,
+        settings: FilesSettings,
+        *,
+        end: int,
+        workers: int = 2,
+        digests: FileDigests | None = None,
+    ) -> None:
         """List what there is; image content is hashed, but not decoded, here.
 
         Args:
@@ -42,6 +49,7 @@ class FilesSource:
             end: Later acquisitions are left out (seconds since 1970). Earlier ones than the
                 period stay: they are what the first frames are filled with.
             workers: Threads that hash files.
+            digests: Hashes of files that are known already.
 
         Raises:
             SettingsError: folders, patterns, bands or rules that can't be right.
@@ -53,6 +61,7 @@ class FilesSource:
                 "Correct the path; a relative one starts where the command is run"
             )
         self._settings, self._root = settings, settings.root
+        digests = digests or FileDigests()
         self._layouts: dict[str, Layout] = {}
         self._found: dict[Acquisition, Found] = {}
         self.sensors: dict[str, Sensor] = {}
@@ -71,7 +80,8 @@ class FilesSource:
             self._layouts[name] = layout
             self._found |= {item.acquisition: item for item in found}
             self.sensors[name] = self._describe(name, sensor, found)
-            self.inputs[f"files/{name}"] = self._hash(found, workers)
+            self.inputs[f"files/{name}"] = self._hash(found, workers, digests)
+        digests.save()
         self.acquisitions = tuple(
             sorted(self._found, key=lambda item: (item.sensor, item.time, item.source))
         )
@@ -133,11 +143,11 @@ class FilesSource:
                 "1e-4) or float32"
             )
 
-    def _hash(self, found: list[Found], workers: int) -> str:
+    def _hash(self, found: list[Found], workers: int, digests: FileDigests) -> str:
         """One hash of all files of a sensor: paths below the root, sizes and contents."""
         paths = sorted({path for item in found for path in item.files})
         with ThreadPoolExecutor(workers) as pool:
-            contents = list(pool.map(file_digest, paths))
+            contents = list(pool.map(digests.of, paths))
         return digest(
             [
                 [path.relative_to(self._root).as_posix(), path.stat().st_size, content]

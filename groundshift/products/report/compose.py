@@ -17,11 +17,12 @@ from groundshift.domain.cells import pixel_area
 from groundshift.domain.time import DAY
 from groundshift.products import pictures
 from groundshift.products.canvas import Backdrop, backdrops
+from groundshift.products.findings import strongest
 from groundshift.products.maps import read_map, score_path
 from groundshift.products.preview import Sheet, write_preview
 from groundshift.products.report import found, lineage, panels
 from groundshift.products.report.page import Fact, Outline, Quality, Report, Timeline, write_page
-from groundshift.products.survey import Survey, strongest
+from groundshift.products.survey import Survey
 
 REPORT, PREVIEW = "report.html", "preview.png"
 
@@ -55,18 +56,17 @@ class Background:
     licences: Sequence[str]
 
 
-def write_report(folder: Path, survey: Survey, background: Background) -> tuple[Path, Path]:
+def write_report(survey: Survey, background: Background) -> tuple[Path, Path]:
     """Write `report.html` and `preview.png` beside the maps they show.
 
     Args:
-        folder: the artifact, with its maps.
-        survey: what was found.
+        survey: what was found, with the artifact's folder.
         background: everything else.
 
     Returns:
         The two files.
     """
-    grounds = backdrops(background.cubes, survey.canvas)
+    folder, grounds = survey.folder, backdrops(background.cubes, survey.canvas)
     events = strongest(survey.events)
     dated = survey.canvas.cover(survey.events)
     truth, decoys = _known(background)
@@ -83,7 +83,7 @@ def write_report(folder: Path, survey: Survey, background: Background) -> tuple[
             backdrop=grounds,
             outlines=_outlines(survey, events, truth, decoys),
         ),
-        timeline=_timeline(folder, survey, background, truth),
+        timeline=_timeline(survey, background, truth),
         events=found.events_table(
             events,
             total=len(survey.events),
@@ -141,9 +141,7 @@ def _outlines(
     return drawn
 
 
-def _timeline(
-    folder: Path, survey: Survey, background: Background, truth: gpd.GeoDataFrame | None
-) -> Timeline:
+def _timeline(survey: Survey, background: Background, truth: gpd.GeoDataFrame | None) -> Timeline:
     dates = [] if truth is None else [int(pd.Timestamp(d).timestamp()) for d in truth["start"]]
     first, end = background.period
     return panels.timeline(
@@ -152,7 +150,7 @@ def _timeline(
         threshold=survey.threshold,
         period=background.period,
         known=[date for date in dates if first <= date < end],
-        read=lambda cell, window, factor: read_map(score_path(folder, cell, window), factor),
+        read=lambda cell, window, factor: read_map(score_path(survey.folder, cell, window), factor),
     )
 
 

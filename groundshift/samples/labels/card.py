@@ -221,9 +221,10 @@ def _row(name: str, values: dict[str, Any]) -> str:
 
 def _picture(document: dict[str, Any]) -> Figure:
     """Histograms of the labels, and of the synthetic label by class of the truth."""
-    figure = Figure(figsize=(9, 3.6), dpi=110, layout="constrained")
+    figure = Figure(figsize=(9, 3.6), dpi=110)
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
+    figure.subplots_adjust(left=0.08, right=0.98, bottom=0.15, top=0.9, wspace=0.15)
     _histograms(left, [(name, document[name]) for name in ("truth", "synthetic")])
     left.set(title="labels", xlabel="label", ylabel="share of labels")
     classes = list(document["agreement"]["classes"].items())

@@ -43,6 +43,9 @@ _EDGE = 128  # pixels of a block; a multiple of the cube's chunks
 _BLOCK_BYTES = 192 << 20
 _BYTES_PER_LOOK = 48  # a frame's values and its running sums, per pixel
 
+KEPT_BYTES = 192 << 20
+"""Most bytes of mean images that wait for the betas, over all cells."""
+
 Slices = tuple[slice, slice]
 
 
@@ -129,27 +132,69 @@ def core(cube: CellCube, place: Slices) -> Slices | None:
     return inner[0], inner[1]
 
 
-def index_sums(cube: CellCube, windows: pd.DataFrame) -> pd.DataFrame:
+class PartMeans:
+    """Mean images of the previous and next windows of a cell, block by block.
+
+    Betas need them of the whole region before the first label can be made, labels need them again.
+    What fits into memory is kept in between, the rest is read twice.
+
+    Attributes:
+        parts: previous and next window of every window that has both.
+    """
+
+    def __init__(self, cube: CellCube, windows: pd.DataFrame, room: int = 0) -> None:
+        """Take the optical frames of a cell, for these rows of `samples.parquet`.
+
+        Args:
+            cube: the cell.
+            windows: those with both neighbours are used.
+            room: bytes that may be kept.
+        """
+        self.parts = _parts(windows)
+        self._cube = cube
+        self._sensor = cube.roles[OPTICAL_ROLE]
+        self._kept: dict[tuple[int, int], NDArray[np.float32]] = {}
+        self._room = room
+
+    def read(self, place: Slices) -> NDArray[np.float32]:
+        """Mean clear looks of every part, [part, y, x, 4]; NaN without. Only once if kept."""
+        key = (place[0].start, place[1].start)
+        if key in self._kept:
+            return self._kept.pop(key)
+        bands = index_bands(self._cube.sensors[self._sensor])
+        looks = ClearMeans.of(*self._cube.looks(self._sensor, *place, bands))
+        means = np.empty((len(self.parts), *looks.counts.shape[1:], len(bands)), np.float32)
+        for mean, part in zip(means, self.parts, strict=True):
+            mean[:] = looks.mean(part.first, part.stop)
+        if means.nbytes <= self._room:
+            self._room -= means.nbytes
+            self._kept[key] = means
+        return means
+
+
+def index_sums(
+    cube: CellCube, windows: pd.DataFrame, means: PartMeans | None = None
+) -> pd.DataFrame:
     """What the betas of a cell's windows are made from; the map before the reduce.
 
     Args:
         cube: the cell.
         windows: rows of `samples.parquet`; those with both neighbours are used.
+        means: of these windows, to be used again for the labels.
 
     Returns:
         One row per window and part: cell, id, part, start (first instant of that part, seconds),
         and the sums of `index.SUMS` over the pixels of the core, which cells don't share.
     """
-    rows = _parts(windows)
+    means = means or PartMeans(cube, windows)
+    rows = means.parts
     totals = np.zeros((len(rows), 4))
     for place in blocks(cube):
         inner = core(cube, place)
         if inner is None:
             continue
-        means = _clear_means(cube, place)
-        for i, part in enumerate(rows):
-            mean = means.mean(part.first, part.stop)[inner]
-            totals[i] += IndexParts.of(mean).sums()
+        for i, mean in enumerate(means.read(place)):
+            totals[i] += IndexParts.of(mean[inner]).sums()
     columns = {
         "cell": cube.cell.id,
         "id": [part.window for part in rows],
@@ -175,7 +220,12 @@ def regional_betas(sums: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def block_labels(
-    cube: CellCube, place: Slices, windows: pd.DataFrame, betas: pd.DataFrame, formula: Formula
+    cube: CellCube,
+    place: Slices,
+    windows: pd.DataFrame,
+    betas: pd.DataFrame,
+    formula: Formula,
+    means: PartMeans | None = None,
 ) -> BlockLabels:
     """Labels of all windows on one block.
 
@@ -185,6 +235,7 @@ def block_labels(
         windows: rows of `samples.parquet`; those without both neighbours get no label.
         betas: rows of `regional_betas`.
         formula: parameters.
+        means: those that the betas were made from, if they are still there.
     """
     paired = np.flatnonzero((windows["previous_first"] >= 0) & (windows["next_first"] >= 0))
     shape = (len(windows), place[0].stop - place[0].start, place[1].stop - place[1].start)
@@ -193,7 +244,8 @@ def block_labels(
     radar = _radar_evidence(cube, place, chosen, formula.test)
     own = betas[betas["cell"] == cube.cell.id]
     beta_of = own.set_index(["id", "part"])["beta"].to_dict()
-    index, wanted = _indices(cube, place, chosen, beta_of, formula.shift)
+    means = means or PartMeans(cube, windows)
+    index, wanted = _indices(means, place, beta_of, formula.shift)
     change = np.abs(index[:, 1] - index[:, 0])
     label[paired] = np.clip(np.float32(formula.gain) * radar * change, 0, 1)
     return BlockLabels(label, index, wanted)
@@ -237,7 +289,7 @@ def _radar_evidence(
             continue
         sensor = cube.roles[role]
         bands = range(min(len(cube.sensors[sensor].bands), 2))
-        looks = accumulate(*_new_frames(cube, sensor, place, bands))
+        looks = accumulate(*cube.looks(sensor, *place, bands))
         for i, (first, stop) in enumerate(ranges):
             found, count = evidence(looks, first, stop, test)
             enough = count >= MIN_LOOKS
@@ -248,34 +300,15 @@ def _radar_evidence(
 
 
 def _indices(
-    cube: CellCube,
-    place: Slices,
-    windows: pd.DataFrame,
-    betas: Mapping[tuple[int, str], float],
-    shift: float,
+    means: PartMeans, place: Slices, betas: Mapping[tuple[int, str], float], shift: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Index of the previous and next windows and the shift it wants, [window, 2, y, x] each."""
-    means = _clear_means(cube, place)
-    shape = (len(windows) * len(PARTS), *means.counts.shape[1:])
-    index, wanted = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    for i, part in enumerate(_parts(windows)):
-        parts = IndexParts.of(means.mean(part.first, part.stop))
+    images = means.read(place)
+    index, wanted = np.empty((2, *images.shape[:-1]), np.float32)
+    for i, (part, image) in enumerate(zip(means.parts, images, strict=True)):
+        parts = IndexParts.of(image)
         regional = betas[part.window, part.name]
         index[i] = parts.endisi(regional, shift)
         wanted[i] = parts.wet - parts.raw(regional)
-    pairs = (len(windows), len(PARTS), *shape[1:])
+    pairs = (len(images) // len(PARTS), len(PARTS), *images.shape[1:-1])
     return index.reshape(pairs), wanted.reshape(pairs)
-
-
-def _clear_means(cube: CellCube, place: Slices) -> ClearMeans:
-    sensor = cube.roles[OPTICAL_ROLE]
-    return ClearMeans.of(*_new_frames(cube, sensor, place, index_bands(cube.sensors[sensor])))
-
-
-def _new_frames(
-    cube: CellCube, sensor: str, place: Slices, bands: Sequence[int]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]:
-    """Every frame of a sensor once: values [frame, y, x, band], fresh [frame, y, x], steps."""
-    frames, frame_of_step = cube.frames(sensor, 0, len(cube.times), *place, bands)
-    steps = np.unique(frame_of_step, return_index=True)[1]
-    return frames.values, frames.fresh, steps.astype(np.int64)

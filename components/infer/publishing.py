@@ -1,0 +1,75 @@
+"""The whole area: events, catalogue and report beside the maps of all cells."""
+
+from collections.abc import Sequence
+
+from components.infer.sources import Sources
+from groundshift.artifacts import Draft
+from groundshift.products.canvas import Canvas
+from groundshift.products.catalogue import CatalogueText, write_catalogue
+from groundshift.products.events_io import write_events
+from groundshift.products.findings import CellFindings
+from groundshift.products.report.compose import Background, write_report
+from groundshift.products.survey import Survey
+from groundshift.samples.labels.truth import URBAN
+from groundshift.settings import InferStage
+
+PICTURE = 900
+"""Most pixels along the longer edge of the report's pictures."""
+
+_DESCRIPTION = (
+    "Scores of ground change from radar and optical time series: a map for every window of time, "
+    "the greatest score and its date, and dated change events."
+)
+
+
+def publish(
+    settings: InferStage, sources: Sources, findings: Sequence[CellFindings], draft: Draft
+) -> Survey:
+    """Write everything that is about the area as a whole.
+
+    Args:
+        settings: of the stage.
+        sources: of the maps.
+        findings: of every cell, in the order of cell ids.
+        draft: of the maps, which lie there already.
+    """
+    draft.licences.update(sources.licences)
+    canvas = Canvas.over((found.cell for found in findings), PICTURE)
+    survey = Survey(draft.folder, findings, canvas, sources.threshold)
+    period = (settings.period.start_seconds, settings.period.end_seconds)
+    events, model = survey.events, sources.model.content_hash
+    write_events(draft.folder, events)
+    text = CatalogueText(settings.name, period, _DESCRIPTION, sources.licences, model)
+    write_catalogue(draft.folder, text, survey.windows)
+    write_report(survey, _background(settings, sources, period))
+    draft.values.add_text("cells", [f"{found.cell.id} {found.value_hash}" for found in findings])
+    draft.summary.update(summary_of(findings, survey.threshold))
+    return survey
+
+
+def summary_of(findings: Sequence[CellFindings], threshold: float) -> dict[str, object]:
+    """Numbers of the manifest."""
+    square_metres = sum(float(found.events["area_m2"].sum()) for found in findings)
+    return {
+        "cells": [found.cell.to_dict() for found in findings],
+        "windows": sum(len(found.windows) for found in findings),
+        "events": sum(len(found.events) for found in findings),
+        "hectares": round(square_metres / 1e4, 4),
+        "threshold": threshold,
+    }
+
+
+def _background(settings: InferStage, sources: Sources, period: tuple[int, int]) -> Background:
+    """What the page says besides what was found."""
+    return Background(
+        area=settings.name,
+        period=period,
+        cubes=dict(sorted(sources.cube.cells.items())),
+        truth=sources.samples.truth,
+        wanted=URBAN,
+        quality=sources.evidence.quality(),
+        headline=sources.evidence.headline(),
+        chain=sources.chain,
+        settings=settings.affecting(),
+        licences=sources.licences,
+    )

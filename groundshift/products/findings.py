@@ -1,0 +1,215 @@
+"""What was found in one cell: its maps on disk, its events, and what a report needs of both.
+
+Beside the cell's maps (see `maps`) lie
+
+    events.parquet   its events
+    findings.npz     windows, area over the threshold, what each window was computed from, and the
+                     scores through time of the strongest events
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.features import geometry_mask
+from rasterio.windows import from_bounds
+from rasterio.windows import transform as window_transform
+from shapely.geometry.base import BaseGeometry
+
+from groundshift.artifacts import ValueHash, canonical_json, read_manifest
+from groundshift.artifacts.manifest import check_files
+from groundshift.cube.store import CellCube
+from groundshift.domain.cells import Cell, pixel_area
+from groundshift.errors import ContractError
+from groundshift.events.objects import EVENT_TYPES, ScoredWindows, cube_series, find_events
+from groundshift.products.events_io import GEOPARQUET, plain_rows, write_parquet
+from groundshift.products.maps import CellMaps, MapWindow
+
+SCORES_CONTRACT = "scores"
+FINDINGS = "findings.npz"
+
+LISTED = 60
+"""Most events that a page lists; the files hold all."""
+
+
+@dataclass(frozen=True)
+class ScoredMap:
+    """One window's scores on their way to a map.
+
+    Attributes:
+        window: id of the window.
+        score: [y, x] on the cell's core.
+        written: a file that holds this very map already.
+    """
+
+    window: int
+    score: NDArray[np.float32]
+    written: Path | None = None
+
+
+@dataclass(frozen=True)
+class CellFindings:
+    """What was found in one cell.
+
+    Attributes:
+        cell: the cell.
+        windows: those mapped.
+        hectares: [window] area at or above the threshold.
+        events: dated events.
+        courses: mean score inside each of the strongest events, [window], by the event's id.
+        value_hash: of maps and events.
+    """
+
+    cell: Cell
+    windows: tuple[MapWindow, ...]
+    hectares: NDArray[np.float64]
+    events: gpd.GeoDataFrame
+    courses: Mapping[str, NDArray[np.float32]]
+    value_hash: str
+
+    def write(self, folder: Path, shown: Iterable[str]) -> None:
+        """Write `events.parquet` and `findings.npz`.
+
+        Args:
+            folder: of the cell's artifact.
+            shown: digests of what each window was computed from.
+        """
+        write_parquet(folder, self.events)
+        courses = [self.courses[event] for event in strongest(self.events)["id"]]
+        np.savez(
+            folder / FINDINGS,
+            windows=np.array([(w.start, w.end) for w in self.windows], np.int64),
+            hectares=self.hectares,
+            shown=np.array(list(shown), np.str_),
+            courses=np.array(courses, np.float32).reshape(len(courses), len(self.windows)),
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> "CellFindings":
+        """Read a cell's artifact, whose manifest tells of the cell.
+
+        Raises:
+            ContractError: not a whole artifact.
+        """
+        manifest = read_manifest(folder, SCORES_CONTRACT)
+        check_files(folder, manifest)
+        (cell,) = map(Cell.from_dict, manifest.summary["cells"])
+        events = gpd.read_parquet(folder / GEOPARQUET).astype(EVENT_TYPES)
+        with np.load(folder / FINDINGS, allow_pickle=False) as archive:
+            windows = tuple(MapWindow(*span) for span in archive["windows"].tolist())
+            courses = dict(zip(strongest(events)["id"], archive["courses"], strict=True))
+            return cls(cell, windows, archive["hectares"], events, courses, manifest.value_hash)
+
+
+def read_shown(folder: Path) -> dict[MapWindow, str]:
+    """Digests of what the windows of a cell's artifact were computed from."""
+    with np.load(folder / FINDINGS, allow_pickle=False) as archive:
+        windows = (MapWindow(*span) for span in archive["windows"].tolist())
+        return dict(zip(windows, archive["shown"].tolist(), strict=True))
+
+
+def survey_cell(
+    cell_cube: CellCube,
+    scores: Iterable[ScoredMap],
+    windows: Mapping[int, MapWindow],
+    *,
+    folder: Path,
+    scratch: Path,
+    tags: Mapping[str, str],
+    values: ValueHash,
+    threshold: float,
+    min_pixels: int,
+) -> CellFindings:
+    """Write a cell's maps as its scores come, and find its events.
+
+    All scores of a cell are needed to outline and date events; they lie in a file meanwhile.
+
+    Args:
+        cell_cube: for the dates, by its radar series.
+        scores: in order of time.
+        windows: by id, exactly those that `scores` gives.
+        folder: of the artifact.
+        scratch: folder for the file, which is removed again.
+        tags: GeoTIFF tags that all maps share.
+        values: fed with the cell's maps and events, and nothing else.
+        threshold: score from which a pixel counts as changed.
+        min_pixels: smallest event.
+
+    Raises:
+        ContractError: scores of other windows than expected.
+    """
+    cell = cell_cube.cell
+    writer = CellMaps(folder, cell, tags=tags, values=values)
+    path = scratch / f"{cell.id}.npy"
+    held = np.lib.format.open_memmap(path, "w+", np.float32, (len(windows), *cell.core.shape))
+    hectares = np.zeros(len(windows))
+    pixel, expected = pixel_area(cell.core), list(windows)
+    found: list[int] = []
+    for number, scored in enumerate(scores):
+        found.append(scored.window)
+        if found[-1:] != expected[number : number + 1]:
+            break
+        writer.add(windows[scored.window], scored.score, scored.written)
+        held[number] = scored.score
+        hectares[number] = (scored.score >= threshold).sum() * pixel / 1e4
+    if found != expected:
+        raise ContractError(
+            f"cell {cell.id}: expected scores of windows {expected[:3]}... ({len(expected)}), "
+            f"found {found[-3:]} at the end of {len(found)}"
+        )
+    writer.finish()
+    spans = tuple(writer.windows)
+    events = _events(cell_cube, spans, held, threshold, min_pixels)
+    courses = {
+        event["id"]: course(cell, held, event.geometry) for _, event in strongest(events).iterrows()
+    }
+    values.add_text("events", [canonical_json(row) for row in plain_rows(events)])
+    del held
+    path.unlink()
+    return CellFindings(cell, spans, hectares, events, courses, values.hexdigest())
+
+
+def _events(
+    cell_cube: CellCube,
+    windows: tuple[MapWindow, ...],
+    scores: NDArray[np.float32],
+    threshold: float,
+    min_pixels: int,
+) -> gpd.GeoDataFrame:
+    cell = cell_cube.cell
+    scored = ScoredWindows(
+        scores,
+        np.array([window.start for window in windows]),
+        np.array([window.end for window in windows]),
+        cell.core,
+    )
+    rows, columns = cell.inner
+    return find_events(
+        scored,
+        threshold=threshold,
+        min_pixels=min_pixels,
+        read=cube_series(cell_cube, (rows.start, columns.start)),
+        prefix=f"{cell.id}-",
+    )
+
+
+def strongest(events: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """At most `LISTED` events, by score times size."""
+    weight = (events["score"] * events["pixels"]).to_numpy(np.float64)
+    order = np.lexsort((events["id"].to_numpy(str), -weight))
+    return events.iloc[order[:LISTED]].reset_index(drop=True)
+
+
+def course(cell: Cell, scores: NDArray[np.float32], geometry: BaseGeometry) -> NDArray[np.float32]:
+    """Mean score inside a polygon, [window], from scores [window, y, x] on a cell's core."""
+    grid = cell.core.transform
+    place = from_bounds(*geometry.bounds, transform=grid).round_offsets().round_lengths()
+    rows, columns = place.toslices()
+    mask = geometry_mask(
+        [geometry], (place.height, place.width), window_transform(place, grid), invert=True
+    )
+    mean: NDArray[np.float32] = np.nanmean(scores[:, rows, columns][:, mask], axis=1)
+    return mean

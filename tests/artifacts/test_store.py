@@ -1,0 +1,180 @@
+import json
+import multiprocessing
+
+import pytest
+
+from groundshift.artifacts import ArtifactStore, Champion, Outcome, read_manifest
+from groundshift.artifacts.store import REFERENCE, Reference
+from groundshift.errors import ContractError, SettingsError
+
+
+def kept(store, folder, contract="cube"):
+    with store.incoming() as incoming:
+        folder.rename(incoming / contract)
+        return store.adopt(incoming / contract, contract)
+
+
+def test_an_artifact_is_found_by_its_reference_and_nothing_is_left_incoming(store, make):
+    folder = make("text")
+    manifest = read_manifest(folder, "cube")
+    reference = kept(store, folder)
+    found = store.folder(reference)
+    assert (found / "file.txt").read_text() == "text"
+    assert reference.value_hash == manifest.value_hash
+    assert found == store.root / "objects" / "cube" / manifest.content_hash
+    assert list((store.root / "incoming").iterdir()) == []
+    assert store.reference(found, "cube") == reference
+
+
+def test_of_two_equal_artifacts_the_first_stays(store, make):
+    first, second = make("same"), make("same")
+    reference = kept(store, first)
+    before = (store.folder(reference) / "file.txt").stat().st_ino
+    assert kept(store, second) == reference
+    assert (store.folder(reference) / "file.txt").stat().st_ino == before
+
+
+def keep_in_a_process(root, folder, results):
+    store = ArtifactStore.open(root)
+    results.put(kept(store, folder).location)
+
+
+def test_tasks_that_make_the_same_at_once_agree(store, make):
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    tasks = [
+        context.Process(target=keep_in_a_process, args=(str(store.root), make("same"), results))
+        for _ in range(6)
+    ]
+    for task in tasks:
+        task.start()
+    found = {results.get(timeout=60) for _ in tasks}
+    for task in tasks:
+        task.join()
+    assert [task.exitcode for task in tasks] == [0] * 6
+    (location,) = found
+    assert (store.root / location / "file.txt").read_text() == "same"
+
+
+def test_what_is_no_whole_artifact_is_not_adopted(store, tmp_path):
+    (tmp_path / "half").mkdir()
+    with pytest.raises(ContractError, match="expected a whole cube artifact"):
+        store.adopt(tmp_path / "half", "cube")
+
+
+def test_the_results_of_a_cell_are_found_by_its_key(store, make):
+    reference = kept(store, make())
+    store.put_ref("area", "cell", "k1", reference)
+    assert store.ref("area", "cell", "k1", "cube") == reference
+    assert store.ref("area", "cell", "k2", "cube") is None
+    with pytest.raises(ContractError, match=r"the cube of cell cell for key k2.*caching off"):
+        store.require_ref("area", "cell", "k2", "cube")
+
+
+def test_publishing_moves_what_is_current_all_or_nothing(store, make):
+    one, two = kept(store, make("1")), kept(store, make("2"))
+    store.put_ref("area", "east", "k1", one)
+    assert store.current("area", "east", "cube") is None
+    assert store.current_key("area", "east", "cube") == ""
+    with pytest.raises(ContractError, match="cell west for key k2"):
+        store.publish("area", {"east": "k1", "west": "k2"}, ["cube"])
+    assert store.current("area", "east", "cube") is None
+    store.put_ref("area", "west", "k2", two)
+    store.publish("area", {"east": "k1", "west": "k2"}, ["cube"])
+    assert store.current("area", "east", "cube") == one
+    assert store.current("area", "west", "cube") == two
+    assert store.current_key("area", "west", "cube") == "k2"
+
+
+def test_an_earlier_champion_can_still_be_asked_for(store, make):
+    champions = [
+        Champion(
+            kept(store, make(f"model {n}", "model"), "model"),
+            kept(store, make(f"evaluation {n}", "evaluation"), "evaluation"),
+        )
+        for n in (1, 2)
+    ]
+    assert store.champion("area") is None
+    for champion in champions:
+        store.promote("area", champion)
+    first, second = champions
+    assert store.champion("area") == second
+    assert store.champion("area", first.model.content_hash) == first
+    assert store.champion("area", "0" * 64) is None
+
+
+def test_outcomes_of_a_run_are_kept_by_task(store):
+    outcomes = (
+        Outcome("fetch", "plan", exit=0, kind="nothing new", message="all done"),
+        Outcome("stack", cell="east", exit=2, kind="broken", metrics={"steps": 3.0}),
+        Outcome("stack", cell="west"),
+    )
+    for outcome in outcomes:
+        store.record("run-1", outcome)
+    assert store.records("run-1") == outcomes
+    assert store.recorded("run-1", "stack-east") == outcomes[1]
+    assert store.recorded("run-1", "train") is None
+    assert store.records("run-2") == ()
+
+
+def test_an_outcome_by_a_newer_version_is_still_read(store):
+    store.record("run", Outcome("train", exit=0, kind="done"))
+    path = store.root / "runs" / "run" / "train.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 3}))
+    assert store.recorded("run", "train") == Outcome("train", exit=0, kind="done")
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "a/b", "", ".hidden", "a\n", "a b"])
+def test_no_name_leads_out_of_the_store(store, make, name):
+    reference = kept(store, make())
+    for parts in ((name, "c", "k"), ("a", name, "k"), ("a", "c", name)):
+        with pytest.raises(SettingsError, match="expected a name"):
+            store.put_ref(*parts, reference)
+    with pytest.raises(SettingsError, match="expected a name"):
+        store.records(name)
+    with pytest.raises(ContractError, match="one of the contracts"):
+        store.ref("a", "c", "k", name)
+
+
+@pytest.mark.parametrize("location", ["../outside", "objects/../../outside", "refs", "/tmp"])
+def test_no_reference_leads_out_of_the_store(store, make, location):
+    make("x").rename(store.root.parent / "outside")
+    with pytest.raises(ContractError, match="expected an artifact in the store"):
+        store.folder(Reference("cube", "", "", location))
+
+
+def test_a_reference_whose_artifact_is_gone_says_so(store):
+    with pytest.raises(ContractError, match=r"expected a whole cube artifact.*components\.stack"):
+        store.folder(Reference("cube", "", "", "objects/cube/gone"))
+
+
+def test_an_artifact_elsewhere_has_no_reference(store, make):
+    with pytest.raises(ContractError, match="found it elsewhere"):
+        store.reference(make(), "cube")
+
+
+def test_a_reference_replaces_the_artifact_of_an_earlier_run(store, make, tmp_path):
+    folder = make("old")
+    reference = kept(store, make("new"))
+    reference.write(folder)
+    assert not (folder / "manifest.json").exists()
+    assert Reference.read(folder / REFERENCE) == reference
+    (folder / REFERENCE).write_text("{}")
+    with pytest.raises(ContractError, match="found no 'contract'"):
+        Reference.read(folder / REFERENCE)
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/store", "gs://bucket"])
+def test_a_store_that_is_no_folder_is_refused(address):
+    with pytest.raises(SettingsError, match="not supported yet: use a folder or a shared volume"):
+        ArtifactStore.open(address)
+
+
+def test_a_store_at_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="expected a folder, found a file"):
+        ArtifactStore.open(str(tmp_path / "file"))
+
+
+def test_an_address_may_be_a_file_address(tmp_path):
+    assert ArtifactStore.open(f"file://{tmp_path}/store").root == tmp_path / "store"
