@@ -1,5 +1,9 @@
-"""The main job as a newcomer runs it, with less training: images in, maps out, nothing twice."""
+"""The main job as a newcomer runs it, with less training: images in, maps out, nothing twice.
 
+And the same job by the other engines: as processes and as containers, with equal values.
+"""
+
+import copy
 import json
 import os
 import shutil
@@ -13,9 +17,13 @@ import xarray as xr
 import yaml
 from rio_cogeo.cogeo import cog_validate
 
-from groundshift.artifacts import read_manifest
-from groundshift.artifacts.manifest import WRITERS, check_files
+from groundshift.artifacts import ArtifactStore, Reference, read_manifest
+from groundshift.artifacts.manifest import check_files
 from groundshift.settings import STAGES
+from pipelines.outcome import ARTIFACTS
+from tests.containers import Podman, images, podman_service
+
+__all__ = ["images", "podman_service"]  # fixtures
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("components", "demo", "groundshift", "pipelines", "dvc.yaml", "params.yaml", ".dvcignore")
@@ -26,11 +34,20 @@ SHORTER = {
 }
 
 
-def run(folder: Path, *words: str) -> str:
+QUARTERS = {
+    "area": {"cell": 640, "halo": 16, "crs": "EPSG:32631"},
+    "fetch": {"plant": None},  # a donor may lie in another cell
+    "window": {"truth": "demo/plantings/flanders_4.geojson"},
+}
+"""The demo's area on the fixed grid: a corner of each of four cells."""
+
+
+def run(folder: Path, *words: str, **variables: str) -> str:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("GROUNDSHIFT")
     }
     environment |= {"PYTHONPATH": str(folder), "DVC_SITE_CACHE_DIR": str(folder / ".site")}
+    environment |= variables
     done = subprocess.run(
         [sys.executable, "-m", *words], cwd=folder, env=environment, capture_output=True, text=True
     )
@@ -50,11 +67,15 @@ def project(tmp_path_factory):
         else:
             shutil.copy(ROOT / name, folder)
     params = yaml.safe_load((folder / "params.yaml").read_text())
+    areas = params["areas"]
     for section, values in SHORTER.items():
-        params["areas"]["demo"][section] |= values
+        areas["demo"][section] |= values
+    areas["quarters"] = copy.deepcopy(areas["demo"])
+    for section, values in QUARTERS.items():
+        areas["quarters"][section] |= values
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     run(folder, "dvc", "init", "--no-scm", "--quiet")
-    (folder / "said.txt").write_text(run(folder, "pipelines", "run", "demo"))
+    (folder / "said.txt").write_text(run(folder, "pipelines", "run", "training"))
     return folder
 
 
@@ -67,7 +88,7 @@ def test_a_run_names_what_it_made(project):
 
 def test_every_artifact_is_whole_and_made_from_the_one_before(project):
     manifests = {}
-    for kind in WRITERS:
+    for kind in ARTIFACTS:
         manifests[kind] = read_manifest(project / "data/demo" / kind, kind)
         check_files(project / "data/demo" / kind, manifests[kind])
     for kind, inputs in {
@@ -121,7 +142,65 @@ def test_one_mlflow_run_holds_a_run_per_stage(project):
 def test_a_second_run_does_nothing_and_says_so(project):
     before = {p: p.stat().st_mtime_ns for p in (project / "data").rglob("*") if p.is_file()}
     assert "Nothing to do: all six artifacts are up to date." in run(
-        project, "pipelines", "run", "demo"
+        project, "pipelines", "run", "training"
     )
     after = {p: p.stat().st_mtime_ns for p in (project / "data").rglob("*") if p.is_file()}
     assert after == before
+
+
+def values_of(folders: dict[str, Path]) -> dict[str, str]:
+    return {kind: read_manifest(folder, kind).value_hash for kind, folder in folders.items()}
+
+
+def by_dvc(project: Path, area: str) -> dict[str, str]:
+    return values_of({kind: project / "data" / area / kind for kind in ARTIFACTS})
+
+
+def by_engine(store: ArtifactStore, area: str) -> dict[str, str]:
+    """Value hashes of what an engine published: the maps, and all they were made from."""
+    maps = store.published(area)
+    made = {kind: store.input_of(maps, kind) for kind in ("cube", "samples", "model", "evaluation")}
+    made["maps"] = store.folder(maps)
+    made["observations"] = store.folder(observations_of(store, made["cube"]))
+    return values_of(made)
+
+
+def observations_of(store: ArtifactStore, cube: Path) -> Reference:
+    content_hash = read_manifest(cube, "cube").inputs["observations"]
+    return Reference("observations", content_hash, "", f"objects/observations/{content_hash}")
+
+
+def test_processes_make_the_same(project):
+    said = run(project, "pipelines", "run", "training", "--engine=process")
+    assert " 0 failed" in said
+    assert "data/store/objects/maps/" in said
+    store = ArtifactStore.open(str(project / "data/store"))
+    assert by_engine(store, "demo") == by_dvc(project, "demo")
+
+
+def test_processes_have_nothing_to_do_the_second_time(project):
+    said = run(project, "pipelines", "run", "training", "--engine=process")
+    assert "2 tasks done" in said, "the plan and the notice"
+
+
+def test_containers_make_the_same(project, podman_service: Podman, images: dict[str, str]):
+    listed = project / "images.json"
+    listed.write_text(json.dumps({name: {"reference": at} for name, at in images.items()}))
+    words = ["--engine=container", f"--images={listed}", "--store=data/boxes", "--network=host"]
+    said = run(project, "pipelines", "run", "training", *words, **podman_service.environment)
+    assert " 0 failed" in said
+    store = ArtifactStore.open(str(project / "data/boxes"))
+    assert by_engine(store, "demo") == by_dvc(project, "demo")
+
+
+def test_four_cells_one_by_one_make_the_same_as_at_once(project):
+    """Fan-out, regional sums and joins change nothing: not a weight, not a score."""
+    run(project, "pipelines", "run", "training", "--area=quarters")
+    run(project, "pipelines", "run", "training", "--area=quarters", "--engine=process")
+    store = ArtifactStore.open(str(project / "data/store"))
+    maps = store.published("quarters")
+    found = {kind: store.input_of(maps, kind) for kind in ("model", "evaluation")}
+    found["maps"] = store.folder(maps)
+    expected = by_dvc(project, "quarters")
+    assert values_of(found) == {kind: expected[kind] for kind in found}
+    assert len(read_manifest(found["maps"], "maps").summary["cells"]) == 4

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate.curves import curves
-from groundshift.artifacts import Summary, read_manifest, writing
+from groundshift.artifacts import Manifest, Summary, read_manifest, writing
 from groundshift.assessment.card import CARD
 from groundshift.assessment.evaluation import Evaluation
 from groundshift.assessment.files import CONTRACT, hash_values, read_headline, write_files
@@ -20,7 +20,6 @@ from groundshift.assessment.protocol import LEVEL_MEANING, Panel
 from groundshift.assessment.results import TREES, LevelResult
 from groundshift.cube.store import Cube
 from groundshift.events.objects import ScoredWindows, cube_series, find_events
-from groundshift.models.store import CONTRACT as MODEL
 from groundshift.models.store import Detector
 from groundshift.samples.store import Samples
 from groundshift.settings import EvaluateStage
@@ -52,11 +51,7 @@ def run(
     """
     images, indexed, detector = Cube.open(cube), Samples.open(samples), Detector.open(model)
     indexed.require(images)
-    inputs = {
-        "cube": images.manifest,
-        "samples": indexed.manifest,
-        "model": read_manifest(model, MODEL),
-    }
+    inputs = {"cube": images.manifest, "samples": indexed.manifest, "model": detector.manifest}
     rival = champion if settings.evaluate.gate.margin is not None else None
     if rival is not None:
         inputs["champion"] = read_manifest(rival, CONTRACT)
@@ -77,11 +72,21 @@ def run(
         draft.summary.update(headline=results[0].headline(), levels=[r.level for r in results])
         draft.licences.update(*(manifest.licences for manifest in inputs.values()))
         draft.record["gate"] = gate.to_dict()
+    return _summary(evaluation, draft.finished, results, gate, pictures)
+
+
+def _summary(
+    evaluation: Path,
+    manifest: Manifest,
+    results: Sequence[LevelResult],
+    gate: Gate,
+    pictures: Sequence[str],
+) -> Summary:
     return Summary(
         stage="evaluate",
         artifact=evaluation,
-        content_hash=draft.finished.content_hash,
-        value_hash=draft.finished.value_hash,
+        content_hash=manifest.content_hash,
+        value_hash=manifest.value_hash,
         metrics=_metrics(results[0]),
         figures=tuple(evaluation / name for name in pictures),
         notes=_notes(results, gate),

@@ -82,15 +82,13 @@ def run_cell(
         model: artifact that gives the scores.
         evaluation: artifact with the threshold.
         scores: where the cell's artifact goes.
-        previous: such an artifact of an earlier run, whose maps are taken over where the model
-            sees what it saw then.
+        previous: such an artifact, whose maps are taken over where the model sees the same.
 
     Raises:
         ContractError: as `run`, or no such cell.
     """
     sources = Sources.open(cube=cube, samples=samples, model=model, evaluation=evaluation)
-    cell_cube = _cell(sources.cube, cell)
-    detector = Detector.open(model)
+    cell_cube, detector = _cell(sources.cube, cell), Detector.open(model)
     with writing(
         scores,
         SCORES_CONTRACT,
@@ -98,8 +96,8 @@ def run_cell(
         settings=settings.affecting(),
         inputs=sources.inputs,
     ) as draft:
-        earlier = Previous.open(previous, settings, sources)
-        scored = score_cell(settings, sources, detector, cell_cube, draft, draft.values, earlier)
+        base = Previous.open(previous, settings, sources)
+        scored = score_cell(settings, sources, detector, cell_cube, draft, draft.values, base)
         scored.findings.write(draft.folder, scored.shown)
         draft.licences.update(sources.licences)
         draft.summary.update(summary_of([scored.findings], sources.threshold))

@@ -7,7 +7,7 @@ Beside the cell's maps (see `maps`) lie
                      scores through time of the strongest events
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,20 +146,10 @@ def survey_cell(
     path = scratch / f"{cell.id}.npy"
     held = np.lib.format.open_memmap(path, "w+", np.float32, (len(windows), *cell.core.shape))
     hectares = np.zeros(len(windows))
-    pixel, expected = pixel_area(cell.core), list(windows)
-    found: list[int] = []
-    for number, scored in enumerate(scores):
-        found.append(scored.window)
-        if found[-1:] != expected[number : number + 1]:
-            break
+    for number, scored in enumerate(_as_expected(scores, list(windows), cell)):
         writer.add(windows[scored.window], scored.score, scored.written)
         held[number] = scored.score
-        hectares[number] = (scored.score >= threshold).sum() * pixel / 1e4
-    if found != expected:
-        raise ContractError(
-            f"cell {cell.id}: expected scores of windows {expected[:3]}... ({len(expected)}), "
-            f"found {found[-3:]} at the end of {len(found)}"
-        )
+        hectares[number] = (scored.score >= threshold).sum() * pixel_area(cell.core) / 1e4
     writer.finish()
     spans = tuple(writer.windows)
     events = _events(cell_cube, spans, held, threshold, min_pixels)
@@ -170,6 +160,23 @@ def survey_cell(
     del held
     path.unlink()
     return CellFindings(cell, spans, hectares, events, courses, values.hexdigest())
+
+
+def _as_expected(
+    scores: Iterable[ScoredMap], expected: list[int], cell: Cell
+) -> Iterator[ScoredMap]:
+    """Pass scores through as long as they are those of the windows expected."""
+    found: list[int] = []
+    for scored in scores:
+        found.append(scored.window)
+        if found[-1:] != expected[len(found) - 1 : len(found)]:
+            break
+        yield scored
+    if found != expected:
+        raise ContractError(
+            f"cell {cell.id}: expected scores of windows {expected[:3]}... ({len(expected)}), "
+            f"found {found[-3:]} at the end of {len(found)}"
+        )
 
 
 def _events(

@@ -20,6 +20,7 @@ NAME = "detector"
 
 _PACKAGE = Path(groundshift.__file__).parent
 _SCRIPT = "services/served_model.py"
+_SERVES = re.compile(r"^[^;]*$|extra == .network.")
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -70,9 +71,9 @@ def log_model(
 
 
 def requirements() -> list[str]:
-    """The packages this one needs, pinned to what is installed."""
+    """The packages a model needs, those of networks included, pinned to what is installed."""
     needed = importlib.metadata.requires("groundshift") or []
-    names = [_REQUIREMENT.match(line) for line in needed if "extra ==" not in line]
+    names = [_REQUIREMENT.match(line) for line in needed if _SERVES.search(line)]
     return sorted(
         f"{match.group()}=={importlib.metadata.version(match.group())}" for match in names if match
     )

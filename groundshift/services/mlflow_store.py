@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,11 +82,10 @@ def reaching(uri: str) -> Iterator[None]:
         SourceError: transient unless the service answered that the request itself is wrong.
     """
     from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except failures() as error:
         status = error.get_http_status_code() if isinstance(error, MlflowException) else 500
         transient = status >= 500 or status == 429
         remedy = (
@@ -99,6 +99,14 @@ def reaching(uri: str) -> Iterator[None]:
             f"or unset MLFLOW_TRACKING_URI to keep runs in {DEFAULT_FILE} here",
             transient=transient,
         ) from error
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What MLflow raises where its store fails: also its database's errors, if it uses one here."""
+    from mlflow.exceptions import MlflowException
+
+    database = sys.modules.get("sqlalchemy.exc")  # the light image has none
+    return (MlflowException, OSError, *([database.SQLAlchemyError] if database else ()))
 
 
 def first_line(error: BaseException) -> str:

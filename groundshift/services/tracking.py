@@ -3,7 +3,8 @@
 A stage's run is nested in the run that `MLFLOW_RUN_ID` names, or else in the one that
 `pipeline_run` shares among the stages it starts, or stands alone. What a stage writes doesn't
 depend on any of this: a service that is missing at the start stops the stage before it works, one
-that is lost later costs the record, not the work. `GROUNDSHIFT_TRACKING=off` does without.
+that is lost later costs the record, not the work. `GROUNDSHIFT_TRACKING=off` does without,
+`server` does without unless `MLFLOW_TRACKING_URI` names one.
 """
 
 import fcntl
@@ -151,13 +152,10 @@ class StageRun:
     @contextmanager
     def _tolerant(self, what: str) -> Iterator[None]:
         """Keep working when MLflow is lost on the way, and say so once."""
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
-
         try:
             with impatient() if self._lost else nullcontext():
                 yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except mlflow_store.failures() as error:
             if not self._lost:
                 log.warning(
                     "MLflow run %s: its %s could not be recorded (%s). The artifact is not "
@@ -261,7 +259,7 @@ def pipeline_run(name: str, area: str) -> Iterator[PipelineRun]:
 
 
 def _start(stage: str, settings: StageSettings, folders: Mapping[str, Path]) -> StageRun:
-    if os.environ.get("GROUNDSHIFT_TRACKING") == "off":
+    if not _wanted():
         return StageRun()
     store = mlflow_store.open_store()
     with reaching(store.uri):
@@ -285,6 +283,15 @@ def _start(stage: str, settings: StageSettings, folders: Mapping[str, Path]) -> 
             run.end(error)
             raise
     return run
+
+
+def _wanted() -> bool:
+    """Whether to track: not if it is off, and in an image only on a server that is named.
+
+    An image sets `server`: a database in a container would go with it.
+    """
+    mode = os.environ.get("GROUNDSHIFT_TRACKING")
+    return mode != "off" and (mode != "server" or bool(os.environ.get("MLFLOW_TRACKING_URI")))
 
 
 def _parent(store: Store) -> str | None:

@@ -37,6 +37,7 @@ Params = Annotated[Path, typer.Option(help="Settings file.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Override a setting, e.g. infer.stride=5.")
 ]
+AsOf = Annotated[str, typer.Option(help="Last day of the period, e.g. 2026-11-21.")]
 Packages = Annotated[
     Path, typer.Option(help="Folder of the compiled pipelines, PIPELINE.yaml each.")
 ]

@@ -27,7 +27,7 @@ def submit(
     area: options.Area = "demo",
     params: options.Params = options.PARAMS,
     overrides: options.Overrides = None,
-    as_of: Annotated[str, typer.Option(help="Last day of the period, e.g. 2026-11-21.")] = "",
+    as_of: options.AsOf = "",
     packages: options.Packages = options.PACKAGES,
     name: Annotated[
         str, typer.Option(help="Name of the run; pipeline, area and day by default.")

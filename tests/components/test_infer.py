@@ -30,7 +30,7 @@ from groundshift.models.store import Detector
 from groundshift.products.maps import read_map
 from groundshift.samples.store import Samples
 from groundshift.settings import InferStage
-from tests.components import test_evaluate as area
+from tests.components import made_up as area
 
 Folders = dict[str, Path]
 UNTIL = 150

@@ -5,7 +5,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from groundshift.errors import SettingsError
-from pipelines import commands_compile, profile
+from pipelines import profile
+from pipelines.commands import compiling
 from pipelines.compile import PIPELINES, compile_pipeline
 from tests.pipelines.packages import PROFILES, ROOT
 
@@ -16,7 +17,7 @@ KIND = profile.load(PROFILES / "kind.yaml")
 def cli():
     app = Typer()
     app.callback()(lambda: None)
-    commands_compile.register(app)
+    compiling.register(app)
     return lambda *words: CliRunner().invoke(app, ["compile", *map(str, words)])
 
 

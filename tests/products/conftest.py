@@ -109,8 +109,9 @@ def _scene(sensor: Sensor, cell: Cell, time: int, rng: np.random.Generator) -> t
 
 
 @pytest.fixture
-def cube(tmp_path: Path, cells: tuple[Cell, ...]) -> Cube:
+def cube(tmp_path: Path, cells: tuple[Cell, ...], monkeypatch: pytest.MonkeyPatch) -> Cube:
     """A cube of both cells: radar every 6 days, optical every 10, half of it cloudy at times."""
+    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
     rng = np.random.default_rng(3)
     start, end = map(seconds, PERIOD)
     scenes = {

@@ -223,3 +223,16 @@ def test_without_tracking_nothing_is_written(
         run.finish(_summary(tmp_path))
     assert list(tmp_path.iterdir()) == []
     assert tracking.active().store is None
+
+
+def test_in_an_image_only_a_server_that_is_named_is_tracked_on(
+    place: Path, settings: TrainStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = f"sqlite:///{place}/named.db"
+    monkeypatch.setenv("GROUNDSHIFT_TRACKING", "server")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with tracking.stage_run("train", settings, {}) as run:
+        assert run.store is None
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with tracking.stage_run("train", settings, {}) as run:
+        assert run.store is not None

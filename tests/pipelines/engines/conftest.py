@@ -16,7 +16,7 @@ __all__ = ["podman_service"]
 @pytest.fixture(scope="session")
 def host(podman_service: Podman) -> str:
     """The address of a service that has the image of the trivial components."""
-    with Path(tempfile.gettempdir(), "groundshift-images.lock").open("w") as lock:
+    with Path(tempfile.gettempdir(), "groundshift-base.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # pytest's workers would make the same at the same time
         environment = os.environ | dict(podman_service.environment)
         subprocess.run([ROOT / "docker" / "podman.sh", "base"], env=environment, check=True)
