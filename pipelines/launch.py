@@ -31,6 +31,13 @@ _PASSED_ON = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKIN
 """Variables that containers get too: an MLflow server counts wherever a task runs."""
 
 
+_UNMAPPED = {
+    "training": "The model did not pass the gate of evaluate: nothing was mapped.",
+    "monitoring": "Nothing new: every cell is published as it is.",
+    "retraining": "Nothing was mapped.",
+}
+
+
 @dataclass(frozen=True)
 class Job:
     """What is to be run.
@@ -118,7 +125,9 @@ def here(job: Job, package: Path, engine: "Engine", store: ArtifactStore, *, cac
     typer.echo(outcome.tasks(result))
     if result.state != "SUCCEEDED":
         return False
-    if maps := store.published(job.area):
+    if not any(task.name == "report" for task in result.tasks):
+        typer.echo(_UNMAPPED[job.pipeline])
+    elif maps := store.published(job.area):
         typer.echo(outcome.named(store.folder(maps), store.input_of(maps, "evaluation")))
     return True
 

@@ -81,7 +81,7 @@ class Accelerator(Frozen):
     """Accelerators of a task."""
 
     type: str = Field(description="resource name, e.g. nvidia.com/gpu")
-    count: int = Field(1, ge=1)
+    count: int = Field(1, ge=1, description="how many")
 
 
 class Retries(Frozen):
@@ -104,7 +104,7 @@ class Claim(Frozen):
 class Scratch(Frozen):
     """A volume of one task's own that goes with it."""
 
-    path: str = Field("/scratch", pattern="^/")
+    path: str = Field("/scratch", pattern="^/", description="where the task sees it")
     size: str = Field(pattern=_BYTES, description="e.g. 50Gi")
     storage_class: str | None = Field(None, description="default: the cluster's own")
 
@@ -112,7 +112,7 @@ class Scratch(Frozen):
 class Source(Frozen):
     """A secret or config map whose entries become environment variables."""
 
-    name: str
+    name: str = Field(description="of the secret or config map")
     env: dict[str, str] = Field(description="entry -> environment variable")
     optional: bool = Field(False, description="start without it where it isn't there")
 
@@ -120,10 +120,14 @@ class Source(Frozen):
 class Toleration(Frozen):
     """A taint of nodes that a task puts up with."""
 
-    key: str
-    operator: Literal["Equal", "Exists"] = "Equal"
-    value: str | None = None
-    effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] | None = None
+    key: str = Field(description="of the taint")
+    operator: Literal["Equal", "Exists"] = Field(
+        "Equal", description="whether its value counts (Equal) or not (Exists)"
+    )
+    value: str | None = Field(None, description="of the taint")
+    effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] | None = Field(
+        None, description="which effect is put up with; all where it is left out"
+    )
 
 
 class Security(Frozen):
@@ -133,8 +137,8 @@ class Security(Frozen):
     read-only root file system; the images need no writable one.
     """
 
-    user: int = Field(10001, ge=1)
-    group: int = Field(10001, ge=1)
+    user: int = Field(10001, ge=1, description="id of the user; the volumes must let it write")
+    group: int = Field(10001, ge=1, description="id of the group")
 
 
 class TaskProfile(Frozen):
@@ -157,7 +161,9 @@ class TaskProfile(Frozen):
     tolerations: tuple[Toleration, ...] = Field((), description="taints that the node may have")
     labels: dict[str, str] = Field({}, description="labels of the pod")
     annotations: dict[str, str] = Field({}, description="annotations of the pod")
-    pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        "IfNotPresent", description="whether the registry is asked for the image"
+    )
     pull_secrets: tuple[str, ...] = Field((), description="secrets for the registry")
     security: Security | None = Field(Security(), description="null: as the image says")
 
@@ -178,7 +184,7 @@ class Profile(Frozen):
     store: str = Field(description="folder that all tasks see, where artifacts are kept")
     parallelism: int = Field(10, ge=1, description="cells worked on at the same time")
     notify: Notify = Notify()
-    defaults: TaskProfile
+    defaults: TaskProfile = Field(description="what every task gets")
     tasks: dict[TaskName, TaskProfile] = Field(
         description="what differs from defaults, task by task; all tasks once it is read"
     )

@@ -38,6 +38,7 @@ QUARTERS = {
     "area": {"cell": 640, "halo": 16, "crs": "EPSG:32631"},
     "fetch": {"plant": None},  # a donor may lie in another cell
     "window": {"truth": "demo/plantings/flanders_4.geojson"},
+    "evaluate": {"gate": {"minimum_lift": 0}},  # nothing changed there, and it shall be mapped
 }
 """The demo's area on the fixed grid: a corner of each of four cells."""
 
@@ -181,6 +182,27 @@ def test_processes_make_the_same(project):
 def test_processes_have_nothing_to_do_the_second_time(project):
     said = run(project, "pipelines", "run", "training", "--engine=process")
     assert "2 tasks done" in said, "the plan and the notice"
+
+
+def test_monitoring_has_nothing_to_do_where_nothing_is_new(project):
+    said = run(project, "pipelines", "run", "monitoring", "--engine=process")
+    assert "Nothing new" in said
+    assert "2 tasks done" in said, "the plan and the notice"
+
+
+def test_monitoring_maps_what_new_scenes_touched_and_nothing_else(project):
+    words = ["--engine=process", "--store=data/watch"]
+    run(project, "pipelines", "run", "training", *words, "--as-of=2018-10-15")
+    store = ArtifactStore.open(str(project / "data/watch"))
+    before, model = store.published("demo"), store.champion("demo").model
+    said = run(project, "pipelines", "run", "monitoring", *words)
+    assert store.folder(store.published("demo")).name in said
+    assert store.published("demo") != before
+    assert store.champion("demo").model == model
+    (cell,) = (store.root / "current" / "demo").iterdir()
+    scores = read_manifest(store.folder(store.current("demo", cell.name, "scores")), "scores")
+    assert scores.inputs["model"] == model.content_hash
+    assert 0 < scores.record["computed"] < scores.summary["windows"]
 
 
 def test_containers_make_the_same(project, podman_service: Podman, images: dict[str, str]):
