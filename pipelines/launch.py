@@ -125,7 +125,7 @@ def here(job: Job, package: Path, engine: "Engine", store: ArtifactStore, *, cac
     typer.echo(outcome.tasks(result))
     if result.state != "SUCCEEDED":
         return False
-    if not any(task.name == "report" for task in result.tasks):
+    if not any(task.name.startswith("report") for task in result.tasks):
         typer.echo(_UNMAPPED[job.pipeline])
     elif maps := store.published(job.area):
         typer.echo(outcome.named(store.folder(maps), store.input_of(maps, "evaluation")))
