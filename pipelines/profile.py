@@ -186,7 +186,7 @@ class Profile(Frozen):
     notify: Notify = Notify()
     defaults: TaskProfile = Field(description="what every task gets")
     tasks: dict[TaskName, TaskProfile] = Field(
-        description="what differs from defaults, task by task; all tasks once it is read"
+        {}, description="what differs from defaults, task by task; all tasks once it is read"
     )
 
     @model_validator(mode="before")

@@ -1,6 +1,6 @@
 """The tables of docs/kubeflow.md, made from the settings of profiles and schedules themselves.
 
-    python -m pipelines.profile_page     writes them into the page
+`python -m pipelines.profile_page` writes them into the page.
 """
 
 import re
@@ -31,8 +31,8 @@ def with_tables(page: str) -> str:
     """The page with its tables made anew, each between its two marks."""
     for name, table in tables().items():
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-        made = f"{begin}\n{table}\n{end}"
-        page = re.sub(f"{begin}.*?{end}", lambda _, made=made: made, page, flags=re.DOTALL)
+        before, after = re.split(f"{begin}.*?{end}", page, maxsplit=1, flags=re.DOTALL)
+        page = f"{before}{begin}\n{table}\n{end}{after}"
     return page
 
 
@@ -55,7 +55,8 @@ def _settings(
         first_line = (inner.__doc__ or "").partition("\n")[0] if inner else ""
         yield key, field, field.description or first_line
         if inner is not None and key not in leaves:
-            suffix = {tuple: "[]", dict: ".<name>"}.get(get_origin(field.annotation), "")
+            kind = get_origin(field.annotation)
+            suffix = "[]" if kind is tuple else ".<name>" if kind is dict else ""
             yield from _settings(inner, f"{key}{suffix}.", leaves)
 
 
@@ -73,7 +74,9 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if isinstance(value, BaseModel):
         return "as below"
-    return f"`{value}`" if value or value is False else "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"  # as YAML writes it
+    return f"`{value}`" if value else "none"
 
 
 if __name__ == "__main__":

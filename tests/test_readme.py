@@ -14,7 +14,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "demo
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_example_of_an_own_area_is_valid(tmp_path, stage):
-    (example,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    readme = (ROOT / "README.md").read_text()
+    (example,) = re.findall(r"```yaml\n(areas:.*?)```", readme, re.DOTALL)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(merge(params, yaml.safe_load(example))))
