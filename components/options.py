@@ -57,7 +57,10 @@ class Common:
     cell: Annotated[str, typer.Option(help="Work on one cell of the area.")] = ""
     key: Annotated[str, typer.Option(help="The cell's key in the plan.")] = ""
     as_of: Annotated[
-        str, typer.Option(help="End the period at this date (UTC), if that is earlier.")
+        str,
+        typer.Option(
+            help="End the period at this date (00:00 UTC), earlier or later than the settings say."
+        ),
     ] = ""
     executor_output: Annotated[
         str, typer.Option(help="Kubeflow's executor input {{$}}, to be answered.", metavar="JSON")
@@ -90,12 +93,12 @@ class Common:
 
 
 def _ended(settings: StageSettings, as_of: str) -> StageSettings:
-    """The settings with a period that ends at a date at the latest."""
+    """The settings with a period that ends at a date."""
     try:
         date = datetime.fromisoformat(as_of.replace("Z", "+00:00"))
     except ValueError as error:
         raise SettingsError(f"--as-of: expected a date like 2024-05-31, found {as_of!r}") from error
-    end = min(settings.period.end, date if date.tzinfo else date.replace(tzinfo=UTC))
+    end = date if date.tzinfo else date.replace(tzinfo=UTC)
     if end <= settings.period.start:
         raise SettingsError(
             f"--as-of: expected a date after period.start ({settings.period.start}), found {as_of}"

@@ -39,8 +39,8 @@ def main(
 ) -> Summary:
     """Bring the images of every sensor onto the grid of the area's cells, masked and checked."""
     if plan is not None:
-        if changed_only and task.store is None:
-            raise SettingsError("--changed-only compares with what is published: give --store")
+        if changed_only:
+            _require_champion(task)
         return planning.run(
             task.settings,
             plan=plan,
@@ -55,6 +55,16 @@ def main(
         cell=task.cell,
         digests=task.store.file_digests(task.area) if task.store else None,
     )
+
+
+def _require_champion(task: shell.Task[FetchStage]) -> None:
+    if task.store is None:
+        raise SettingsError("--changed-only compares with what is published: give --store")
+    if task.store.champion(task.area) is None:
+        raise SettingsError(
+            f"--changed-only names cells to map with the champion, and the area {task.area} has "
+            "none: run the training pipeline first"
+        )
 
 
 if __name__ == "__main__":

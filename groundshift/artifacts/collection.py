@@ -104,7 +104,7 @@ def _join(folder: Path, parts: Mapping[str, tuple[Path, Manifest]]) -> JoinedMan
     manifests = {cell: manifest for cell, (_, manifest) in parts.items()}
     first_cell, first = next(iter(manifests.items()))
     for cell, part in manifests.items():
-        if (part.version, part.settings) != (first.version, first.settings):
+        if (part.version, _lasting(part.settings)) != (first.version, _lasting(first.settings)):
             raise ContractError(
                 f"{folder}: expected {first.contract} artifacts of one version and by the same "
                 f"settings, found others in cell {cell} than in {first_cell}. "
@@ -114,7 +114,7 @@ def _join(folder: Path, parts: Mapping[str, tuple[Path, Manifest]]) -> JoinedMan
     return JoinedManifest(
         contract=first.contract,
         version=first.version,
-        settings=first.settings,
+        settings=max((part.settings for part in manifests.values()), key=_end),
         inputs={
             name: _shared_or_joined({c: m.inputs.get(name, "") for c, m in manifests.items()})
             for name in names
@@ -129,6 +129,20 @@ def _join(folder: Path, parts: Mapping[str, tuple[Path, Manifest]]) -> JoinedMan
         licences=tuple(sorted({line for part in manifests.values() for line in part.licences})),
         parts=manifests,
     )
+
+
+def _lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without the end of the period.
+
+    A schedule moves it from day to day, and cells that nothing new reached stay as they are.
+    """
+    period = {name: value for name, value in settings.get("period", {}).items() if name != "end"}
+    return {**settings, "period": period}
+
+
+def _end(settings: Mapping[str, Any]) -> str:
+    """Where the period ends, in a form that sorts."""
+    return str(settings.get("period", {}).get("end", ""))
 
 
 def _joined_hash(hashes: Mapping[str, str]) -> str:

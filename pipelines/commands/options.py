@@ -37,7 +37,9 @@ Params = Annotated[Path, typer.Option(help="Settings file.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Override a setting, e.g. infer.stride=5.")
 ]
-AsOf = Annotated[str, typer.Option(help="Last day of the period, e.g. 2026-11-21.")]
+AsOf = Annotated[
+    str, typer.Option(help="The period ends when this day begins (UTC), e.g. 2026-11-21.")
+]
 Packages = Annotated[
     Path, typer.Option(help="Folder of the compiled pipelines, PIPELINE.yaml each.")
 ]

@@ -97,6 +97,17 @@ def test_each_cell_lies_in_its_own_part(collect, make):
     assert parts_of(parts["east"], "cube", ["a", "b"]) == dict.fromkeys("ab", parts["east"])
 
 
+def test_parts_may_end_on_different_days_of_a_schedule(collect, make):
+    old = {"period": {"start": "2020-01-01", "end": "2021-01-01T00:00:00Z"}, "step": 1}
+    new = {**old, "period": {**old["period"], "end": "2021-02-01T00:00:00Z"}}
+    folder = collect(east=make(settings=old), west=make(settings=new))
+    assert read_manifest(folder, "cube").settings == new
+    other = {**old, "period": {**old["period"], "start": "2019-01-01"}}
+    folder = collect("others", east=make(settings=old), west=make(settings=other))
+    with pytest.raises(ContractError, match="same"):
+        read_manifest(folder, "cube")
+
+
 def test_parts_by_different_settings_are_refused(collect, make):
     folder = collect(east=make(settings={"step": 1}), west=make(settings={"step": 2}))
     with pytest.raises(ContractError, match="found others in cell west than in east"):

@@ -189,16 +189,21 @@ def test_only_cells_whose_results_are_not_published_are_worked_on(settings, tmp_
     assert [item["cell"] for item in summary.parameters["cells"]] == [one[0], two[0]]
 
 
-def test_a_new_champion_makes_every_map_old(settings, tmp_path, store):
-    keys = keys_of(settings, tmp_path / "one", store=store)
+def promote(store, settings):
+    """Let a champion be there; the content hash of its model."""
     references = {}
     for contract in ("model", "evaluation"):
         with store.incoming() as folder:
             with writing(folder / "x", contract, area="a", settings={}, inputs={}):
                 pass
             references[contract] = store.adopt(folder / "x", contract)
-    champion = references["model"].content_hash
     store.promote(settings["name"], Champion(**references))
+    return references["model"].content_hash
+
+
+def test_a_new_champion_makes_every_map_old(settings, tmp_path, store):
+    keys = keys_of(settings, tmp_path / "one", store=store)
+    champion = promote(store, settings)
     options = {"store": store, "changed_only": True}
     publish(store, settings, keys, model=champion)
     same, _ = plan_of(settings, tmp_path / "two", **options)
@@ -234,8 +239,9 @@ def command(settings, *options):
 
 
 def test_the_command_plans(settings, tmp_path, store):
-    done = command(settings, "--plan", tmp_path / "plan", "--store", store.root, "--changed-only")
-    assert done.exit_code == 0
+    words = ("--plan", tmp_path / "plan", "--store", store.root, "--changed-only")
+    promote(store, settings)
+    assert command(settings, *words).exit_code == 0
     assert (tmp_path / "plan" / "reference.json").is_file()
 
 
@@ -245,6 +251,9 @@ def test_the_command_refuses_what_can_not_be(settings, tmp_path, caplog):
     assert "expected one of --plan, --observations" in caplog.text
     assert command(settings, *folders[:2], "--changed-only").exit_code == 2
     assert "--changed-only compares with what is published: give --store" in caplog.text
+    words = ("--store", tmp_path / "empty", "--changed-only")
+    assert command(settings, *folders[:2], *words).exit_code == 2
+    assert "run the training pipeline first" in caplog.text
     assert command(settings, *folders[2:], "--cell", "nowhere").exit_code == 2
     assert "--cell nowhere: expected a cell of the area" in caplog.text
 

