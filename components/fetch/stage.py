@@ -63,7 +63,7 @@ def run(
         resume=True,
     ) as draft:
         intake = Intake(source, cells, draft, plan)
-        taken = shown(intake.run(settings.fetch.workers), "instants", len(intake.instants))
+        taken = shown(intake.run(settings.fetch.threads), "instants", len(intake.instants))
         records = [record for instant in taken for record in instant]
         require_observations(source, cells, records, whole=len(cells) == len(area))
         write_tables(draft.folder, records, plan.truth() if plan else None)
@@ -81,12 +81,19 @@ def run(
     )
 
 
-def open_source(settings: FetchStage, digests: FileDigests | None = None) -> FilesSource:
+def open_source(settings: FetchStage, digests: FileDigests | None = None) -> Source:
     """The source that the settings name, with everything it holds listed."""
+    fetch = settings.fetch
+    if fetch.source == "sentinelhub" and fetch.sentinelhub is not None:
+        # Only who asks a service loads its client.
+        from groundshift.observations.sources.hub.source import SentinelHubSource
+
+        return SentinelHubSource(fetch.sentinelhub, cells_of(settings.area), settings.period)
+    assert fetch.files is not None  # the settings' own rule
     return FilesSource(
-        settings.fetch.files,
+        fetch.files,
         end=settings.period.end_seconds,
-        workers=settings.fetch.workers,
+        workers=fetch.workers,
         digests=digests,
     )
 

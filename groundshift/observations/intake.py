@@ -172,7 +172,7 @@ def require_observations(
 
 
 def _nothing(source: Source, cells: Sequence[Cell], name: str, reasons: list[str]) -> SourceError:
-    where = f"fetch.files.sensors.{name}"
+    where = f"{source.settings_key}.sensors.{name}"
     usable = [a for a in source.acquisitions if a.sensor == name and not a.problem]
     if not usable:
         return SourceError(

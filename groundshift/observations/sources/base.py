@@ -67,6 +67,9 @@ class Scene(Protocol):
 class Source(Protocol):
     """A place that observations come from."""
 
+    settings_key: str
+    """Where its settings stand, for messages, e.g. `fetch.files`."""
+
     @property
     def sensors(self) -> Mapping[str, Sensor]:
         """The streams it offers and what their stored numbers mean."""

@@ -34,6 +34,8 @@ _RESAMPLING: Mapping[Kind, Resampling] = {"radar": "nearest", "optical": "biline
 class FilesSource:
     """Images on disk, listed by sensor and time."""
 
+    settings_key = "fetch.files"
+
     def __init__(
         self,
         settings: FilesSettings,
