@@ -23,8 +23,8 @@ class SentinelHubSensorSettings(Frozen):
         description="cloud mask of Sentinel-2 beside dataMask: CLM (s2cloudless), or SCL (L2A)",
     )
     valid: tuple[int, ...] = Field((4, 5, 6, 7), description="valid classes of the mask SCL")
-    max_cloud: float = Field(
-        1.0, ge=0, le=1, description="leave out Sentinel-2 images with more cloud (share)"
+    max_cloud: int = Field(
+        100, ge=0, le=100, description="leave out Sentinel-2 products with more cloud (percent)"
     )
     store: Literal["uint16", "float32"] = Field(
         "uint16",

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -77,6 +78,7 @@ class Overpass:
         return bool(self.outline.intersects(outline_of(grid)))
 
 
+@lru_cache(maxsize=1024)
 def outline_of(grid: GeoBox) -> BaseGeometry:
     """The ground of a grid in degrees, a little wider."""
     extent: BaseGeometry = grid.extent.to_crs(_DEGREES, resolution="auto").geom

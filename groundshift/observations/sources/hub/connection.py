@@ -4,6 +4,8 @@ Requests and answers are sentinelhub-py's. Retries are ours: its own wait withou
 up by an error that doesn't say whether a later run may succeed.
 """
 
+import contextlib
+import json
 import logging
 import os
 import random
@@ -205,7 +207,7 @@ class Connection:
         if status == 401:
             raise self._refused(f"the credentials ({words})", _CREDENTIALS)
         if status == 403:
-            quota = any(word in words.lower() for word in ("insufficient", "quota", "unit"))
+            quota = any(word in words.lower() for word in ("insufficient", "quota", "units"))
             if quota:
                 raise self._refused(f"more requests: the quota is used up ({words})", _QUOTA)
             raise self._refused(f"{what} ({words})", "Ask the provider for access to it")
@@ -301,4 +303,6 @@ def _words(error: Exception) -> str:
     """What the service said, or what became of its answer."""
     response = _response(error)
     said = "" if response is None else decode_sentinelhub_err_msg(response)
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        said = str(json.loads(said)["message"])
     return said or str(getattr(error, "request_exception", None) or error)

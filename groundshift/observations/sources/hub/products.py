@@ -58,6 +58,7 @@ class Product:
         """
         self._sensor, self._config = sensor, config
         self._radar = sensor.mission == "sentinel1"
+        self._limited = not self._radar and sensor.max_cloud < 100
         variant = sensor.orbit if self._radar else sensor.level
         self.collection = _at(_COLLECTIONS[sensor.mission, variant], config.sh_base_url)
         self._mask = None if sensor.mask == "none" else sensor.mask
@@ -80,8 +81,7 @@ class Product:
     @property
     def query(self) -> str | None:
         """What the catalogue is asked for beside collection, place and time."""
-        limited = not self._radar and self._sensor.max_cloud < 1
-        return f"eo:cloud_cover <= {self._sensor.max_cloud * 100:g}" if limited else None
+        return f"eo:cloud_cover <= {self._sensor.max_cloud}" if self._limited else None
 
     def request(self, grid: GeoBox, interval: tuple[datetime, datetime]) -> SentinelHubRequest:
         """The request for one image."""
@@ -90,11 +90,10 @@ class Product:
         data = SentinelHubRequest.input_data(
             self.collection,
             time_interval=interval,
-            maxcc=None if self._radar else self._sensor.max_cloud,
             mosaicking_order=MosaickingOrder.MOST_RECENT,
             upsampling=ResamplingType.NEAREST,
             downsampling=ResamplingType.NEAREST,
-            other_args={"processing": self._processing()},
+            other_args=self._options(),
         )
         return SentinelHubRequest(
             evalscript=self._script,
@@ -128,15 +127,20 @@ class Product:
         mask = images[self._mask] if self._mask else None
         return Answer(images[BANDS], images[DATA_MASK] != 0, mask)
 
-    def _processing(self) -> dict[str, Any]:
-        """What the service does with the products before it gives pixels."""
-        if not self._radar:
-            return {"harmonizeValues": True}  # numbers of all baselines mean the same
-        return {
-            "orthorectify": True,
-            "demInstance": "COPERNICUS",
-            "backCoeff": self._sensor.coefficient.upper(),
-        }
+    def _options(self) -> dict[str, Any]:
+        """Which products are wanted, and what the service does with them before it gives pixels."""
+        if self._radar:
+            processing = {
+                "orthorectify": True,
+                "demInstance": "COPERNICUS",
+                "backCoeff": self._sensor.coefficient.upper(),
+            }
+            return {"processing": processing}
+        # Harmonised, numbers of all baselines mean the same.
+        options: dict[str, Any] = {"processing": {"harmonizeValues": True}}
+        if self._limited:
+            options["dataFilter"] = {"maxCloudCoverage": self._sensor.max_cloud}
+        return options
 
 
 def _at(collection: DataCollection, address: str) -> DataCollection:

@@ -167,7 +167,7 @@ def test_radar_is_orthorectified_with_the_coefficient_of_the_settings(hub):
 
 
 def test_cloudy_products_are_neither_listed_nor_mosaicked(hub):
-    sensors = {"s2": SENSORS["s2"] | {"max_cloud": 0.3}}
+    sensors = {"s2": SENSORS["s2"] | {"max_cloud": 30}}
     images = images_of(settings_for(hub, sensors=sensors), "s2")
     assert len(images) == 2  # every second day is half cloud
     (data,) = hub.images[0]["input"]["data"]
