@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from odc.geo.geobox import GeoBox
 
+from groundshift.domain.signature import Sensor
+from groundshift.observations.costs import Cost
 from groundshift.observations.intake import NO_OVERLAP
 from groundshift.observations.sources.base import Acquisition, Image, Scene, Source
 from groundshift.observations.store import NO_VALID_PIXEL, Observations
@@ -39,7 +41,7 @@ class EarlierFirst:
         self.settings_key = source.settings_key
 
     @property
-    def sensors(self) -> Mapping[str, Any]:
+    def sensors(self) -> Mapping[str, Sensor]:
         """Those of the source."""
         return self._source.sensors
 
@@ -57,6 +59,10 @@ class EarlierFirst:
     def licences(self) -> Sequence[str]:
         """Those of the source."""
         return self._source.licences
+
+    def costs(self, grids: Sequence[GeoBox]) -> Sequence[Cost]:
+        """Those of the source, as if nothing were here."""
+        return self._source.costs(grids)
 
     @contextmanager
     def open(self, acquisition: Acquisition) -> Iterator[Scene]:

@@ -11,6 +11,7 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -18,6 +19,7 @@ from components.fetch import planning
 from components.fetch.__main__ import app
 from components.fetch.stage import run
 from groundshift.artifacts.fan_out import read_cells
+from groundshift.observations.sources.hub import source
 from groundshift.observations.store import Observations
 from tests.hub import scenes
 from tests.hub.fixtures import RADAR, SENSORS, settings_for
@@ -191,6 +193,20 @@ def test_a_plan_asks_the_catalogue_only_and_a_new_scene_changes_its_keys(hub, tm
     assert one == two
     assert one != three
     assert hub.images == []
+
+
+def test_the_plans_price_is_what_is_spent(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "LARGEST", 40)
+    hub.largest = 40
+    settings = settings_for(hub)
+    summary = planning.run(settings, plan=tmp_path / "plan")
+    table = pd.read_csv(tmp_path / "plan" / "costs.csv")
+    assert hub.images == []
+    fetch(tmp_path / "observations", settings)
+    assert table["requests"].sum() == len(hub.images) == 9 * 4
+    assert table["units"].sum() == pytest.approx(hub.units)
+    assert table["month"].unique().tolist() == ["2020-03"]
+    assert "s1_asc: 3 images in 12 requests cost" in "; ".join(summary.notes)
 
 
 @pytest.mark.parametrize(

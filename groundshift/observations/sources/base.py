@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from groundshift.domain.signature import Sensor
+from groundshift.observations.costs import Cost
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,9 @@ class Source(Protocol):
     @property
     def licences(self) -> Sequence[str]:
         """Licence and attribution lines."""
+
+    def costs(self, grids: Sequence[GeoBox]) -> Sequence[Cost]:
+        """What it costs to read every acquisition onto some grids; nothing where it is free."""
 
     def open(self, acquisition: Acquisition) -> AbstractContextManager[Scene]:
         """Open an acquisition without a problem.

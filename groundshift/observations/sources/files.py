@@ -1,15 +1,18 @@
 """The source `files`: images on disk, in any of three layouts."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+
+from odc.geo.geobox import GeoBox
 
 from groundshift.artifacts import digest
 from groundshift.artifacts.file_digests import FileDigests
 from groundshift.domain.signature import Kind, Sensor
 from groundshift.errors import SettingsError, SourceError
 from groundshift.observations.checks import is_thermal
+from groundshift.observations.costs import Cost
 from groundshift.observations.radiometry import REFLECTANCE_STEP, UNIT_NAMES
 from groundshift.observations.sources.base import Acquisition
 from groundshift.observations.sources.eopatch import EOPatchLayout
@@ -87,6 +90,10 @@ class FilesSource:
         self.acquisitions = tuple(
             sorted(self._found, key=lambda item: (item.sensor, item.time, item.source))
         )
+
+    def costs(self, grids: Sequence[GeoBox]) -> Sequence[Cost]:
+        """Nothing: what is on disk is free."""
+        return ()
 
     @contextmanager
     def open(self, acquisition: Acquisition) -> Iterator[RasterScene]:

@@ -58,6 +58,7 @@ class Product:
         """
         self._sensor, self._config = sensor, config
         self._radar = sensor.mission == "sentinel1"
+        self._floating = self._radar or sensor.store == "float32"
         self._limited = not self._radar and sensor.max_cloud < 100
         variant = sensor.orbit if self._radar else sensor.level
         self.collection = _at(_COLLECTIONS[sensor.mission, variant], config.sh_base_url)
@@ -106,6 +107,20 @@ class Product:
             size=(columns, rows),
             config=self._config,
         )
+
+    def units(self, pixels: int) -> float:
+        """Processing units of a request, by the formula that the providers publish.
+
+        One unit buys 512 x 512 pixels of three bands of 16 bits; dataMask is free, floating point
+        doubles it, and so does orthorectifying.
+        """
+        bands = len(self._sensor.bands) + len(self._masks) - 1
+        factor = (2 if self._floating else 1) * (2 if self._radar else 1)
+        return max(pixels / 512**2 * bands / 3 * factor, 0.005)
+
+    def bytes(self, pixels: int) -> int:
+        """Bytes of an answer before compression."""
+        return pixels * (len(self._sensor.bands) * (4 if self._floating else 2) + len(self._masks))
 
     def decode(self, content: dict[str, NDArray[Any]], grid: GeoBox) -> Answer:
         """The images of an answer.

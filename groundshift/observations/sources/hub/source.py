@@ -14,6 +14,7 @@ from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor
 from groundshift.domain.time import isoformat
 from groundshift.errors import SettingsError, SourceError
+from groundshift.observations.costs import Cost, total
 from groundshift.observations.masks import valid_pixels
 from groundshift.observations.radiometry import REFLECTANCE_STEP
 from groundshift.observations.sources.base import Acquisition, Image
@@ -29,8 +30,6 @@ from groundshift.settings import (
 
 LARGEST = 2500
 """Most pixels a side that one request allows."""
-
-_MASK_RULES = {"CLM": MaskSettings(rule="zero")}
 
 
 class SentinelHubSource:
@@ -85,6 +84,15 @@ class SentinelHubSource:
         span = f"{years[0]}-{years[-1]}" if len(years) > 1 else f"{years[0]}"
         return (f"contains modified Copernicus Sentinel data {span}, processed by Sentinel Hub",)
 
+    def costs(self, grids: Sequence[GeoBox]) -> list[Cost]:
+        """What it costs to ask for every overpass on some grids, by sensor and month."""
+        return total(
+            _cost(acquisition, self._products[acquisition.sensor], grid)
+            for acquisition, overpass in self._overpasses.items()
+            for grid in grids
+            if overpass.reaches(grid)
+        )
+
     @contextmanager
     def open(self, acquisition: Acquisition) -> Iterator["HubScene"]:
         """The overpass, of which nothing is asked for yet."""
@@ -127,8 +135,7 @@ class HubScene:
         if not self.overpass.reaches(grid):
             return None
         answer = self._ask(grid)
-        scale = REFLECTANCE_STEP if self.sensor.dtype == "uint16" else 1.0
-        values = (answer.bands * np.float64(scale)).astype(np.float32)
+        values = self.sensor.decode(answer.bands)
         valid = answer.measured & np.isfinite(values).all(axis=-1)
         if answer.mask is not None and self.rule is not None:
             valid &= valid_pixels(answer.mask, self.rule, nodata=(), where=self.overpass.items[0])
@@ -157,6 +164,22 @@ class HubScene:
             lambda content: self.product.decode(content, grid),
             f"the image of {self.overpass.items[0]}",
         )
+
+
+def _cost(acquisition: Acquisition, product: Product, grid: GeoBox) -> Cost:
+    sizes = [
+        (bottom - top) * (right - left)
+        for top, bottom in _spans(grid.shape.y)
+        for left, right in _spans(grid.shape.x)
+    ]
+    return Cost(
+        sensor=acquisition.sensor,
+        month=isoformat(acquisition.time)[:7],
+        images=1,
+        requests=len(sizes),
+        units=sum(product.units(size) for size in sizes),
+        bytes=sum(product.bytes(size) for size in sizes),
+    )
 
 
 def _spans(size: int) -> list[tuple[int, int]]:
@@ -216,4 +239,4 @@ def _acquisition(name: str, sensor: SentinelHubSensorSettings, overpass: Overpas
 def _mask_rule(sensor: SentinelHubSensorSettings) -> MaskSettings | None:
     if sensor.mask == "SCL":
         return MaskSettings(rule="values", valid=sensor.valid)
-    return _MASK_RULES.get(sensor.mask)
+    return MaskSettings(rule="zero") if sensor.mask == "CLM" else None

@@ -1,3 +1,0 @@
-from tests.hub.fixtures import certificates, hub
-
-__all__ = ["certificates", "hub"]
