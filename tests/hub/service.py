@@ -44,7 +44,9 @@ class Hub:
     faults: Callable[[], str] = lambda: ""
     """What becomes of the next image: nothing, one of `FAULTS`, "quota" or "quota 429"."""
     latency: float = 0.0
+    """Seconds before any answer."""
     stall: float = 2.0
+    """Seconds that a slow answer takes."""
     url: str = ""
     tokens: set[str] = field(default_factory=set)
     issued: int = 0
@@ -122,6 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(self.hub.latency)
         try:
             if self.path == "/token":
                 self._token(content)
@@ -153,7 +156,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _process(self, body: dict[str, Any]) -> None:
         with self.hub.counted(body):
-            time.sleep(self.hub.latency)
             fault = self.hub.faults()
             if fault == "429":
                 raise RefusedError(429, "Rate limit exceeded", Retry_After="20")
