@@ -16,6 +16,7 @@ from groundshift.artifacts.fan_out import CONTRACT, PlannedCell, State, write_ce
 from groundshift.domain.cells import Cell
 from groundshift.observations.areas import cells_of
 from groundshift.observations.costs import in_words, write_costs
+from groundshift.observations.intake import costs_of
 from groundshift.settings import FetchStage
 
 PUBLISHED = "scores"
@@ -53,7 +54,7 @@ def run(
         plan, CONTRACT, area=settings.name, settings=settings.affecting(), inputs=inputs
     ) as draft:
         draft.values.add_text("cell", write_cells(draft.folder, found))
-        costs = source.costs([cell.grid for cell in cells])
+        costs = costs_of(source, source.acquisitions, cells)
         if costs:
             write_costs(draft.folder, costs)
         draft.licences.update(source.licences)

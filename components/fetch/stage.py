@@ -19,6 +19,7 @@ from groundshift.observations.intake import (
     NO_OVERLAP,
     Intake,
     hash_values,
+    require_budget,
     require_observations,
 )
 from groundshift.observations.planting import Plan, read_plan
@@ -72,6 +73,8 @@ def run(
         resume=True,
     ) as draft:
         intake = Intake(source, cells, draft, plan)
+        if settings.fetch.budget is not None:
+            require_budget(source, intake.pending, cells, settings.fetch.budget)
         taken = shown(intake.run(settings.fetch.threads), "instants", len(intake.instants))
         records = [record for instant in taken for record in instant]
         require_observations(source, cells, records, whole=len(cells) == len(area))

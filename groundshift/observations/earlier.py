@@ -60,9 +60,13 @@ class EarlierFirst:
         """Those of the source."""
         return self._source.licences
 
-    def costs(self, grids: Sequence[GeoBox]) -> Sequence[Cost]:
-        """Those of the source, as if nothing were here."""
-        return self._source.costs(grids)
+    def cost(self, acquisition: Acquisition, grid: GeoBox) -> Cost | None:
+        """Nothing for what is here, else the source's price."""
+        try:
+            self.reason(acquisition, grid)
+        except KeyError:
+            return self._source.cost(acquisition, grid)
+        return None
 
     @contextmanager
     def open(self, acquisition: Acquisition) -> Iterator[Scene]:
@@ -70,25 +74,32 @@ class EarlierFirst:
         with self._source.open(acquisition) as scene:
             yield _Scene(scene, acquisition, self)
 
+    def reason(self, acquisition: Acquisition, grid: GeoBox) -> tuple[str, str]:
+        """The cell on a grid, and why it holds nothing of an acquisition; empty if it does.
+
+        Raises:
+            KeyError: the earlier artifact can't tell.
+        """
+        cell = next((cell.id for cell in self._earlier.cells if cell.grid == grid), "")
+        reason = self._reasons[cell, *(getattr(acquisition, field) for field in _IDENTITY)]
+        if reason not in ("", NO_OVERLAP, NO_VALID_PIXEL):
+            raise KeyError(reason)
+        return cell, reason
+
     def image(self, acquisition: Acquisition, grid: GeoBox) -> Image | None:
         """What the earlier artifact holds of an acquisition on the grid of one of its cells.
 
         Raises:
-            KeyError: it doesn't know the acquisition, or has no cell on that grid.
+            KeyError: it can't tell.
         """
-        cell = next((cell for cell in self._earlier.cells if cell.grid == grid), None)
-        name = cell.id if cell is not None else ""
-        identity = tuple(getattr(acquisition, field) for field in _IDENTITY)
-        reason = self._reasons[name, *identity]
+        cell, reason = self.reason(acquisition, grid)
         if reason == NO_OVERLAP:
             return None
         sensor = self._source.sensors[acquisition.sensor]
         if reason == NO_VALID_PIXEL:
             empty = np.zeros((*grid.shape, len(sensor.bands)), np.float32)
             return Image(empty, np.zeros(grid.shape, bool))
-        if reason:
-            raise KeyError(reason)
-        stored, valid = self._earlier.read(name, acquisition.sensor, acquisition.time)
+        stored, valid = self._earlier.read(cell, acquisition.sensor, acquisition.time)
         return Image(sensor.decode(np.asarray(stored)), np.asarray(valid))
 
 

@@ -85,6 +85,12 @@ class FetchSettings(Frozen):
     plant: Path | None = Field(
         None, description="GeoJSON of changes to plant into the real pixels, as controlled truth"
     )
+    budget: float | None = Field(
+        None,
+        ge=0,
+        description="processing units that one run may spend on a service; None: no limit",
+        json_schema_extra=EXECUTION,
+    )
     workers: int = Field(2, ge=1, json_schema_extra=EXECUTION)
 
     @model_validator(mode="after")

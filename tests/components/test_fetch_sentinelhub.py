@@ -19,6 +19,7 @@ from components.fetch import planning
 from components.fetch.__main__ import app
 from components.fetch.stage import run
 from groundshift.artifacts.fan_out import read_cells
+from groundshift.errors import BudgetError, SourceError
 from groundshift.observations.sources.hub import source
 from groundshift.observations.store import Observations
 from tests.hub import scenes
@@ -207,6 +208,32 @@ def test_the_plans_price_is_what_is_spent(hub, tmp_path, monkeypatch):
     assert table["units"].sum() == pytest.approx(hub.units)
     assert table["month"].unique().tolist() == ["2020-03"]
     assert "s1_asc: 3 images in 12 requests cost" in "; ".join(summary.notes)
+
+
+def test_a_run_stops_before_it_costs_more_than_allowed(hub, tmp_path):
+    per_scene = 64 * 64 / 512**2 * 14 / 3  # thirteen bands and CLM
+    sensors = {"s2": SENSORS["s2"]}
+    tight = settings_for(hub, sensors=sensors, fetch={"budget": per_scene * 2.5})
+    with pytest.raises(BudgetError, match="The first 2 would fit: end the period at 2020-03-11"):
+        fetch(tmp_path / "observations", tight)
+    assert hub.images == []
+    until = {"start": "2020-03-01", "end": "2020-03-11"}
+    fetch(tmp_path / "observations", settings_for(hub, sensors=sensors, period=until))
+    # What is there already costs nothing.
+    fetch(tmp_path / "observations", tight, earlier=tmp_path / "observations")
+    assert len(hub.images) == 4
+
+
+def test_what_a_killed_run_has_fetched_does_not_count(hub, tmp_path):
+    sensors = {"s2": SENSORS["s2"]}
+    settings = settings_for(hub, sensors=sensors, fetch={"sentinelhub": {"concurrency": 1}})
+    faults = iter(["", "", "", "quota"])
+    hub.faults = lambda: next(faults, "")
+    with pytest.raises(SourceError, match="quota"):
+        fetch(tmp_path / "observations", settings)
+    tight = settings.fetch.model_copy(update={"budget": 0.1})
+    fetch(tmp_path / "observations", settings.model_copy(update={"fetch": tight}))
+    assert len(hub.images) == 5
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ class Source(Protocol):
     def licences(self) -> Sequence[str]:
         """Licence and attribution lines."""
 
-    def costs(self, grids: Sequence[GeoBox]) -> Sequence[Cost]:
-        """What it costs to read every acquisition onto some grids; nothing where it is free."""
+    def cost(self, acquisition: Acquisition, grid: GeoBox) -> Cost | None:
+        """What it costs to read an acquisition onto a grid; None where it is free."""
 
     def open(self, acquisition: Acquisition) -> AbstractContextManager[Scene]:
         """Open an acquisition without a problem.

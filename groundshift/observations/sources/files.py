@@ -1,7 +1,7 @@
 """The source `files`: images on disk, in any of three layouts."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -91,9 +91,9 @@ class FilesSource:
             sorted(self._found, key=lambda item: (item.sensor, item.time, item.source))
         )
 
-    def costs(self, grids: Sequence[GeoBox]) -> Sequence[Cost]:
+    def cost(self, acquisition: Acquisition, grid: GeoBox) -> Cost | None:
         """Nothing: what is on disk is free."""
-        return ()
+        return None
 
     @contextmanager
     def open(self, acquisition: Acquisition) -> Iterator[RasterScene]:

@@ -14,7 +14,7 @@ from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor
 from groundshift.domain.time import isoformat
 from groundshift.errors import SettingsError, SourceError
-from groundshift.observations.costs import Cost, total
+from groundshift.observations.costs import Cost
 from groundshift.observations.masks import valid_pixels
 from groundshift.observations.radiometry import REFLECTANCE_STEP
 from groundshift.observations.sources.base import Acquisition, Image
@@ -84,13 +84,23 @@ class SentinelHubSource:
         span = f"{years[0]}-{years[-1]}" if len(years) > 1 else f"{years[0]}"
         return (f"contains modified Copernicus Sentinel data {span}, processed by Sentinel Hub",)
 
-    def costs(self, grids: Sequence[GeoBox]) -> list[Cost]:
-        """What it costs to ask for every overpass on some grids, by sensor and month."""
-        return total(
-            _cost(acquisition, self._products[acquisition.sensor], grid)
-            for acquisition, overpass in self._overpasses.items()
-            for grid in grids
-            if overpass.reaches(grid)
+    def cost(self, acquisition: Acquisition, grid: GeoBox) -> Cost | None:
+        """What it costs to ask for an overpass on a grid; nothing if it doesn't reach it."""
+        if not self._overpasses[acquisition].reaches(grid):
+            return None
+        product = self._products[acquisition.sensor]
+        sizes = [
+            (bottom - top) * (right - left)
+            for top, bottom in _spans(grid.shape.y)
+            for left, right in _spans(grid.shape.x)
+        ]
+        return Cost(
+            sensor=acquisition.sensor,
+            month=isoformat(acquisition.time)[:7],
+            images=1,
+            requests=len(sizes),
+            units=sum(product.units(size) for size in sizes),
+            bytes=sum(product.bytes(size) for size in sizes),
         )
 
     @contextmanager
@@ -164,22 +174,6 @@ class HubScene:
             lambda content: self.product.decode(content, grid),
             f"the image of {self.overpass.items[0]}",
         )
-
-
-def _cost(acquisition: Acquisition, product: Product, grid: GeoBox) -> Cost:
-    sizes = [
-        (bottom - top) * (right - left)
-        for top, bottom in _spans(grid.shape.y)
-        for left, right in _spans(grid.shape.x)
-    ]
-    return Cost(
-        sensor=acquisition.sensor,
-        month=isoformat(acquisition.time)[:7],
-        images=1,
-        requests=len(sizes),
-        units=sum(product.units(size) for size in sizes),
-        bytes=sum(product.bytes(size) for size in sizes),
-    )
 
 
 def _spans(size: int) -> list[tuple[int, int]]:
