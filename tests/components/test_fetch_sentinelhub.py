@@ -18,8 +18,10 @@ from typer.testing import CliRunner
 from components.fetch import planning
 from components.fetch.__main__ import app
 from components.fetch.stage import run
+from groundshift.artifacts import ArtifactStore
 from groundshift.artifacts.fan_out import read_cells
 from groundshift.errors import BudgetError, SourceError
+from groundshift.observations.areas import cells_of
 from groundshift.observations.sources.hub import source
 from groundshift.observations.store import Observations
 from tests.hub import scenes
@@ -182,6 +184,20 @@ def test_other_settings_do_not_take_what_is_there(hub, tmp_path):
     assert len(hub.images) == 9
 
 
+def test_what_a_store_published_is_not_asked_for_again(hub, tmp_path):
+    store = ArtifactStore.open(str(tmp_path / "store"))
+    settings = settings_for(hub)
+    (cell,) = cells_of(settings.area)
+    options = ["--settings", settings.model_dump_json(), "--store", str(store.root)]
+    options += ["--cell", cell.id, "--observations", str(tmp_path / "reference.json")]
+    for key, images in (("one", 9), ("two", 10)):
+        outcome = CliRunner().invoke(app, [*options, "--key", key])
+        assert outcome.exit_code == 0, outcome.output
+        store.publish("place", {cell.id: key}, ["observations"])
+        assert len(hub.images) == images
+        hub.scenes += scenes.radar("descending", (21,))
+
+
 def test_a_plan_asks_the_catalogue_only_and_a_new_scene_changes_its_keys(hub, tmp_path):
     settings = settings_for(hub)
     planning.run(settings, plan=tmp_path / "one")
@@ -256,8 +272,9 @@ def test_a_refusal_ends_the_command_with_one_sentence_and_exit_code_2(
     assert not (tmp_path / "here").exists()
 
 
-def test_no_secret_is_written_anywhere(hub, tmp_path, caplog, capfd):
+def test_no_secret_is_written_anywhere(hub, tmp_path, monkeypatch, caplog, capfd):
     caplog.set_level("DEBUG")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))  # where the client keeps a file
     faults = iter(["503", "cut", "429"])
     hub.faults = lambda: next(faults, "")
     arguments = ["--settings", settings_for(hub).model_dump_json()]
@@ -267,6 +284,7 @@ def test_no_secret_is_written_anywhere(hub, tmp_path, caplog, capfd):
     said = "".join((*capfd.readouterr(), outcome.output, caplog.text, *arguments))
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert len(written) > 9 * 5
+    assert not (tmp_path / "home").exists()
     for secret in (SECRET, CLIENT, *hub.tokens):
         assert secret not in said
         assert not any(secret.encode() in content for content in written)

@@ -43,6 +43,8 @@ class Hub:
     """Seconds for which a token is good."""
     faults: Callable[[], str] = lambda: ""
     """What becomes of the next image: nothing, one of `FAULTS`, "quota" or "quota 429"."""
+    token_faults: Callable[[], str] = lambda: ""
+    """What becomes of the next request for a token: nothing, "503" or "busy"."""
     latency: float = 0.0
     """Seconds before any answer."""
     stall: float = 2.0
@@ -61,6 +63,11 @@ class Hub:
 
     def token(self, form: dict[str, list[str]]) -> dict[str, Any]:
         """Give a token for credentials."""
+        fault = self.token_faults()
+        if fault == "503":
+            raise RefusedError(503, "unavailable")
+        if fault == "busy":
+            raise RefusedError(400, "temporarily_unavailable")
         if form.get("grant_type") != ["client_credentials"]:
             raise RefusedError(400, "unsupported_grant_type")
         if form.get("client_id") != [CLIENT] or form.get("client_secret") != [SECRET]:

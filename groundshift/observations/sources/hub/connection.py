@@ -157,7 +157,9 @@ class Connection:
                 self._limit.relax()
                 return answer
             except OAuth2Error as error:
-                raise self._refused(f"the credentials ({error})", _CREDENTIALS) from None
+                if error.error in _WRONG:
+                    raise self._refused(f"the credentials ({error})", _CREDENTIALS) from None
+                problem = self._clean(str(error))  # of the token's service itself
             except OutOfRequestsException:
                 raise SourceError(
                     f"{self.name}: {what} was put off {LIMITED} times (429). Run again later, or "
@@ -229,6 +231,8 @@ class Connection:
         return " ".join(text.split())
 
 
+_WRONG = ("invalid_client", "unauthorized_client", "invalid_grant", "access_denied")
+"""What the token's service says where asking again can't help."""
 _CREDENTIALS = (
     f"Correct {_ID} and {_SECRET}; an OAuth client belongs to one deployment, and "
     "fetch.sentinelhub.deployment must be the same"

@@ -1,6 +1,7 @@
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ import pytest
 from groundshift.errors import SourceError
 from groundshift.observations.areas import cells_of
 from groundshift.observations.sources.hub import connection
+from groundshift.observations.sources.hub.products import Product
 from groundshift.observations.sources.hub.source import SentinelHubSource
+from groundshift.settings import SentinelHubSettings
+from tests.hub import scenes
 from tests.hub.fixtures import SENSORS, settings_for
 from tests.hub.service import CLIENT, FAULTS, SECRET
 
@@ -36,6 +40,25 @@ def failing(*faults):
 def warnings_shown(caplog):
     caplog.set_level(logging.DEBUG)
     return caplog
+
+
+@pytest.mark.parametrize(
+    ("deployment", "base", "token"),
+    [
+        ("cdse", "https://sh.dataspace.copernicus.eu", "https://identity.dataspace.copernicus.eu"),
+        ("sentinelhub", "https://services.sentinel-hub.com", "https://services.sentinel-hub.com"),
+    ],
+)
+@pytest.mark.parametrize("sensor", SENSORS)
+def test_requests_go_to_the_deployment(hub, deployment, base, token, sensor):
+    settings = SentinelHubSettings(deployment=deployment, sensors={sensor: SENSORS[sensor]})
+    config = connection.Connection(settings).config
+    assert config.sh_token_url.startswith(token)
+    product = Product(sensor, settings.sensors[sensor], config)
+    assert product.collection.service_url == base
+    span = (datetime(2020, 3, 1, tzinfo=UTC), datetime(2020, 3, 2, tzinfo=UTC))
+    (request,) = product.request(scenes.grid(), span).download_list
+    assert request.url == f"{base}/api/v1/process"
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -164,6 +187,14 @@ def test_a_token_is_renewed_before_it_ends(hub):
     issued = hub.issued
     read(source, cell)
     assert hub.issued > issued
+
+
+@pytest.mark.parametrize("fault", ["503", "busy"])
+def test_a_token_is_asked_for_again_where_its_service_fails(hub, fault):
+    hub.token_faults = failing(fault, fault)
+    source, _ = source_of(hub)
+    assert source.acquisitions
+    assert hub.issued == 1
 
 
 def test_a_token_that_was_withdrawn_is_renewed_once(hub):
