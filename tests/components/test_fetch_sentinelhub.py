@@ -18,12 +18,16 @@ from typer.testing import CliRunner
 from components.fetch import planning
 from components.fetch.__main__ import app
 from components.fetch.stage import run
+from components.stack import stage as stack
 from groundshift.artifacts import ArtifactStore
 from groundshift.artifacts.fan_out import read_cells
+from groundshift.cube.store import Cube
+from groundshift.domain.signature import Stream
 from groundshift.errors import BudgetError, SourceError
 from groundshift.observations.areas import cells_of
 from groundshift.observations.sources.hub import source
 from groundshift.observations.store import Observations
+from groundshift.settings import parse
 from tests.hub import scenes
 from tests.hub.fixtures import RADAR, SENSORS, settings_for
 from tests.hub.service import CLIENT, FAULTS, SECRET
@@ -70,6 +74,25 @@ def test_all_sensors_become_observations_as_from_files(hub, tmp_path):
     assert values.dtype == np.uint16
     assert set(looks(hub).values()) == {1}
     assert hub.most_at_once > 1
+
+
+def test_the_cubes_signature_says_what_the_service_gave(hub, tmp_path):
+    settings = settings_for(hub)
+    fetch(tmp_path / "observations", settings)
+    values = json.loads(settings.model_dump_json(exclude={"fetch"}))
+    values["stack"] = {"radar": ["s1_asc", "s1_des"], "optical": "s2"}
+    cube = tmp_path / "cube"
+    stack.run(parse("stack", values), observations=tmp_path / "observations", cube=cube)
+    signature = Cube.open(cube).signature
+    radar = {"mission": "sentinel1", "bands": ("VV", "VH"), "level": "GRD"}
+    radar |= {"units": "linear power", "coefficient": "gamma0_ellipsoid"}
+    bands = tuple(scenes.BANDS_S2)
+    assert signature.streams == (
+        Stream("radar_a", **radar),
+        Stream("radar_b", **radar),
+        Stream("optical", "sentinel2", bands, level="L1C", units="reflectance"),
+    )
+    assert signature.resolution == 10
 
 
 def test_cells_side_by_side_hold_what_one_cell_holds(hub, tmp_path):

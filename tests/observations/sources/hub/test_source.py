@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from groundshift.domain.cells import Cell
 from groundshift.domain.time import isoformat
 from groundshift.errors import SettingsError, SourceError
 from groundshift.observations.areas import cells_of
@@ -203,3 +204,11 @@ def test_nothing_there_is_one_clear_sentence(hub, changes, message):
 def test_mistakes_in_a_sensor_are_named(hub, sensor, message):
     with pytest.raises(SettingsError, match=message):
         source_of(settings_for(hub, sensors={"s2": SENSORS["s2"] | sensor}))
+
+
+def test_a_grid_that_no_box_can_say_is_refused(hub):
+    settings = settings_for(hub)
+    turned = Cell("turned", scenes.grid().rotate(30), 0)
+    with pytest.raises(SettingsError, match="upright grids with an EPSG code only, found turned"):
+        SentinelHubSource(settings.fetch.sentinelhub, [turned], settings.period)
+    assert hub.searches == 0
