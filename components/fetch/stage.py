@@ -23,6 +23,7 @@ from groundshift.observations.intake import (
 from groundshift.observations.planting import Plan, read_plan
 from groundshift.observations.sources.base import Source
 from groundshift.observations.sources.files import FilesSource
+from groundshift.observations.sources.synthetic import SyntheticSource
 from groundshift.observations.store import CONTRACT, NO_VALID_PIXEL, Record, write_tables
 from groundshift.settings import FetchStage
 
@@ -47,7 +48,7 @@ def run(
     area = cells_of(settings.area)
     cells = chosen(area, cell)
     plan = _plan(settings.fetch.plant)
-    source = open_source(settings, digests)
+    source = open_source(settings, area, digests)
     inputs = {
         "area": digest([each.to_dict() for each in cells]),
         **source.inputs,
@@ -66,7 +67,7 @@ def run(
         taken = shown(intake.run(settings.fetch.workers), "instants", len(intake.instants))
         records = [record for instant in taken for record in instant]
         require_observations(source, cells, records, whole=len(cells) == len(area))
-        write_tables(draft.folder, records, plan.truth() if plan else None)
+        write_tables(draft.folder, records, plan.truth() if plan else source.truth)
         hash_values(records, draft.values)
         draft.licences.update(source.licences)
         draft.summary.update(_summary(source, cells, records))
@@ -81,8 +82,19 @@ def run(
     )
 
 
-def open_source(settings: FetchStage, digests: FileDigests | None = None) -> FilesSource:
-    """The source that the settings name, with everything it holds listed."""
+def open_source(
+    settings: FetchStage, area: Sequence[Cell], digests: FileDigests | None = None
+) -> Source:
+    """The source that the settings name, with everything it holds listed.
+
+    Args:
+        settings: The fetch stage's settings.
+        area: All cells of the area.
+        digests: Hashes of source files that are known already.
+    """
+    if settings.fetch.synthetic is not None and settings.fetch.source == "synthetic":
+        return SyntheticSource(settings.fetch.synthetic, cells=area, period=settings.period)
+    assert settings.fetch.files is not None  # the settings' own rule
     return FilesSource(
         settings.fetch.files,
         end=settings.period.end_seconds,

@@ -30,6 +30,7 @@ from groundshift.settings.sections import (
     WindowStage,
 )
 from groundshift.settings.sources import (
+    CitySettings,
     FetchSettings,
     FileSensorSettings,
     FilesSettings,
@@ -43,6 +44,7 @@ __all__ = [
     "STAGE_SETTINGS",
     "AreaSettings",
     "BlockLists",
+    "CitySettings",
     "DriftSettings",
     "EvaluateSettings",
     "EvaluateStage",

@@ -1,11 +1,12 @@
-"""Settings of the fetch stage: which files hold what."""
+"""Settings of the fetch stage: which files hold what, or which city is made."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from groundshift.settings.base import EXECUTION, Frozen
+from groundshift.domain.eras import EraName
+from groundshift.settings.base import EXECUTION, Frozen, PeriodSettings
 
 
 class PartSettings(Frozen):
@@ -73,12 +74,53 @@ class FilesSettings(Frozen):
     licences: tuple[str, ...] = Field((), description="licence and attribution lines")
 
 
+class CitySettings(Frozen):
+    """The source `synthetic`: a city made from a seed."""
+
+    preset: Literal["city", "hard"] = Field(
+        "city",
+        description="how hard its changes are to find; hard: 45 % of the urban ones under 3 dB, "
+        "60 % gradual or under 0.1 ha",
+    )
+    seed: int = Field(0, description="another number is another city")
+    era: EraName = Field("s12", description="satellites: Sentinel-1 and -2, or ERS and Landsat 5")
+    level: Literal["L1C", "L2A"] = Field(
+        "L1C",
+        description="of Sentinel-2: 13 bands at the top of the atmosphere, or 10 below it",
+    )
+    looks: float | None = Field(
+        None, gt=0, description="equivalent number of looks of the speckle; default by era"
+    )
+    misregistration: float = Field(
+        0.5, ge=0, le=1, description="most pixels by which an image lies off in either direction"
+    )
+    outage: PeriodSettings | None = Field(None, description="when the second radar platform fails")
+    harmonised: bool = Field(
+        True,
+        description="false leaves in what Sentinel-2 numbers have added since 2022-01-25, as "
+        "images have it that were read without their offset",
+    )
+
+
 class FetchSettings(Frozen):
     """Where observations come from."""
 
-    source: Literal["files"] = "files"
-    files: FilesSettings
+    source: Literal["files", "synthetic"] = Field(
+        "files", description="images on disk, or a city made from a seed"
+    )
+    files: FilesSettings | None = None
+    synthetic: CitySettings | None = None
     plant: Path | None = Field(
         None, description="GeoJSON of changes to plant into the real pixels, as controlled truth"
     )
     workers: int = Field(2, ge=1, json_schema_extra=EXECUTION)
+
+    @model_validator(mode="after")
+    def _described(self) -> Self:
+        if getattr(self, self.source) is None:
+            raise ValueError(
+                f"fetch.source is {self.source}: expected a section fetch.{self.source}"
+            )
+        if self.source == "synthetic" and self.plant is not None:
+            raise ValueError("fetch.plant: a synthetic city has changes of its own; leave it out")
+        return self

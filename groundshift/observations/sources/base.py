@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
@@ -82,6 +83,10 @@ class Source(Protocol):
     @property
     def licences(self) -> Sequence[str]:
         """Licence and attribution lines."""
+
+    @property
+    def truth(self) -> gpd.GeoDataFrame | None:
+        """What really changed, as planted changes have it, where the source knows."""
 
     def open(self, acquisition: Acquisition) -> AbstractContextManager[Scene]:
         """Open an acquisition without a problem.

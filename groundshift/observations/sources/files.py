@@ -34,6 +34,9 @@ _RESAMPLING: Mapping[Kind, Resampling] = {"radar": "nearest", "optical": "biline
 class FilesSource:
     """Images on disk, listed by sensor and time."""
 
+    truth = None
+    """Images don't say what changed on them."""
+
     def __init__(
         self,
         settings: FilesSettings,
