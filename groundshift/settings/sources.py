@@ -94,6 +94,11 @@ class CitySettings(Frozen):
     misregistration: float = Field(
         0.5, ge=0, le=1, description="most pixels by which an image lies off in either direction"
     )
+    changes: PeriodSettings | None = Field(
+        None,
+        description="when changes begin; every lot has one at most, so that a shorter time holds "
+        "more of them; default 2016 to 2023, with ERS 1992 to 2001",
+    )
     outage: PeriodSettings | None = Field(None, description="when the second radar platform fails")
     harmonised: bool = Field(
         True,

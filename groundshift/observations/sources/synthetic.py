@@ -16,6 +16,7 @@ from groundshift.artifacts import digest
 from groundshift.domain import eras
 from groundshift.domain.bands import Band
 from groundshift.domain.cells import Cell
+from groundshift.domain.eras import EraName
 from groundshift.domain.signature import Sensor
 from groundshift.domain.time import stamp
 from groundshift.observations.checks import is_thermal
@@ -35,6 +36,10 @@ _MARGIN = 3  # pixels around a cell that displacement and layover look at
 _OFFSET_FROM = int(np.datetime64("2022-01-25", "s").astype(np.int64))
 _OFFSET = 1000  # what Sentinel-2 numbers have added since then (processing baseline 04.00)
 _COEFFICIENT = "sigma0"
+_CHANGES: dict[EraName, PeriodSettings] = {
+    "s12": PeriodSettings(start="2016-01-01", end="2024-01-01"),
+    "ers12ls5": PeriodSettings(start="1992-01-01", end="2002-01-01"),
+}
 
 
 class SyntheticSource:
@@ -56,6 +61,8 @@ class SyntheticSource:
             SettingsError: cells that are not made of square pixels in metres.
         """
         self._settings, self._cells = settings, cells
+        begin = settings.changes or _CHANGES[settings.era]
+        self._span = begin.start_seconds, begin.end_seconds
         self._during = period.start_seconds, period.end_seconds
         self._weather = Weather(settings.seed)
         self._streams = {stream.sensor: stream for stream in STREAMS[settings.era]}
@@ -113,7 +120,7 @@ class SyntheticSource:
                     window.grown(0, multiple).grown(_MARGIN, multiple),
                     seed=self._settings.seed,
                     preset=self._settings.preset,
-                    era=self._settings.era,
+                    span=self._span,
                     during=self._during,
                 )
             return self._grounds[window]
@@ -189,7 +196,7 @@ class SyntheticSource:
         right = max(w.left + w.columns for w in windows)
         whole = Window(windows[0].resolution, top, left, bottom - top, right - left)
         settings = self._settings
-        events = Events.of(plan_of(whole, settings.seed), settings.preset, settings.era)
+        events = Events.of(plan_of(whole, settings.seed), settings.preset, self._span)
         area = shapely.union_all([shapely.box(*grid.boundingbox.bbox) for grid in grids])
         return events.truth(str(grids[0].crs), self._during, area)
 

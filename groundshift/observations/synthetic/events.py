@@ -1,7 +1,7 @@
 """What changes in the city, where and when: the truth.
 
-Every block has one lot or four, and on a lot at most one thing happens in the whole span of an era,
-in a rectangle of it. So what happens at a place depends on nothing but the place.
+Every block has one lot or four, and on a lot at most one thing happens in the whole span of the
+changes, in a rectangle of it. So what happens at a place depends on nothing but the place.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from groundshift.domain.eras import EraName
 from groundshift.domain.time import DAY, as_datetime64
 from groundshift.observations.synthetic import chance
 from groundshift.observations.synthetic.plan import (
@@ -41,11 +40,8 @@ _ONE_LOT = 0.12  # share of blocks that are one lot
 _DRY = 150.0  # metres from the river at which anything may be built
 _PATCH = 5.0  # metres: a partial change comes in patches of this size
 
-_SPANS: dict[EraName, tuple[str, str]] = {
-    "s12": ("2014-01-01", "2030-01-01"),
-    "ers12ls5": ("1990-01-01", "2012-01-01"),
-}
-"""Within these every lot has its event; before and after nothing begins."""
+Span = tuple[int, int]
+"""First instant, and first instant after, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Preset:
 
 PRESETS: dict[PresetName, Preset] = {
     "city": Preset(0.30, 0.08, ((1.0, 0.75), (0.6, 0.25))),
-    "hard": Preset(0.42, 0.26, ((1.0, 0.50), (0.6, 0.12), (0.35, 0.12), (0.2, 0.26))),
+    "hard": Preset(0.42, 0.26, ((1.0, 0.44), (0.6, 0.11), (0.35, 0.12), (0.2, 0.33))),
 }
 
 
@@ -86,18 +82,18 @@ _OTHER = (Cause.QUARRY, Cause.FELLING)
 """Changes that are not urban."""
 
 _FREQUENCY: dict[Zone, dict[Cause, float]] = {
-    Zone.DENSE: {Cause.DEMOLITION: 0.3, Cause.BUILDING: 0.0},
-    Zone.RESIDENTIAL: {Cause.DEMOLITION: 0.2, Cause.BUILDING: 0.2},
-    Zone.INDUSTRIAL: {Cause.DEMOLITION: 0.25},
+    Zone.DENSE: {Cause.DEMOLITION: 0.4},
+    Zone.RESIDENTIAL: {Cause.DEMOLITION: 0.35, Cause.BUILDING: 0.05},
+    Zone.INDUSTRIAL: {Cause.DEMOLITION: 0.4},
     Zone.ARABLE: {
-        Cause.BUILDING: 0.5,
+        Cause.BUILDING: 0.62,
         Cause.SOLAR: 0.05,
         Cause.GREENHOUSE: 0.06,
         Cause.QUARRY: 0.05,
         Cause.ROAD: 0.06,
     },
-    Zone.MEADOW: {Cause.BUILDING: 0.5, Cause.SOLAR: 0.06, Cause.ROAD: 0.06},
-    Zone.FOREST: {Cause.BUILDING: 0.2, Cause.FELLING: 0.3, Cause.QUARRY: 0.08, Cause.ROAD: 0.06},
+    Zone.MEADOW: {Cause.BUILDING: 0.7, Cause.SOLAR: 0.04, Cause.ROAD: 0.04},
+    Zone.FOREST: {Cause.BUILDING: 0.4, Cause.FELLING: 0.2, Cause.QUARRY: 0.06, Cause.ROAD: 0.04},
 }
 
 
@@ -130,8 +126,8 @@ class Events:
     end: Numbers
 
     @classmethod
-    def of(cls, plan: CityPlan, preset: PresetName, era: EraName) -> "Events":
-        """What happens on the lots of a plan."""
+    def of(cls, plan: CityPlan, preset: PresetName, span: Span) -> "Events":
+        """What happens on the lots of a plan; every event begins within the span."""
         rows, columns = plan.blocks
         whole = chance.uniform(chance.key(plan.seed, "one lot"), rows, columns) < _ONE_LOT
         block, lot = np.nonzero(~whole[:, None] | (np.arange(4) == 0))
@@ -142,7 +138,7 @@ class Events:
         box = _boxes(place, whole[block], cause, kind.tiny, drawn)
         middle = (box[:, 0] + box[:, 2]) / 2, (box[:, 1] + box[:, 3]) / 2
         cause[river_distance(plan.seed, *middle) < _DRY] = Cause.NOTHING
-        start, end = _dates(era, kind.gradual, drawn)
+        start, end = _dates(span, kind.gradual, drawn)
         happens = cause != Cause.NOTHING
         lots = np.full((len(rows), 4), -1, np.int64)
         lots[block[happens], lot[happens]] = np.arange(happens.sum())
@@ -188,9 +184,7 @@ class Events:
         finished = np.clip((passed - _CLEARED) / (1 - _CLEARED), 0, 1)
         return np.minimum(passed / _CLEARED, 1) - finished, finished
 
-    def truth(
-        self, crs: str, during: tuple[int, int], within: shapely.Geometry
-    ) -> gpd.GeoDataFrame:
+    def truth(self, crs: str, during: Span, within: shapely.Geometry) -> gpd.GeoDataFrame:
         """The events of a period and place as a table, as planted changes have it.
 
         Columns: geometry, id, kind (`urban` or `other`), start, end, strength, plot, and beside
@@ -198,7 +192,7 @@ class Events:
 
         Args:
             crs: Of the map.
-            during: First instant, and first instant after, in seconds.
+            during: What part of time.
             within: What the events must touch, in `crs`.
         """
         u0, v0, u1, v1 = self.box.T
@@ -261,7 +255,7 @@ def _boxes(
     sides = []
     for name in ("width", "depth"):
         share = drawn(name)
-        sides.append(np.where(small, 18 + 12 * share, room * (0.55 + 0.45 * share)))
+        sides.append(np.where(small, 18 + 12 * share, room * (0.75 + 0.25 * share)))
     width, depth = sides
     road = cause == Cause.ROAD
     width, depth = np.where(road, _ROAD_WIDTH, width), np.where(road, room, depth)
@@ -271,8 +265,8 @@ def _boxes(
     return np.stack([u0, v0, u0 + width, v0 + depth], axis=1)
 
 
-def _dates(era: EraName, gradual: float, drawn: _Drawn) -> tuple[Numbers, Numbers]:
-    first, last = (int(np.datetime64(day, "D").astype(int)) for day in _SPANS[era])
+def _dates(span: Span, gradual: float, drawn: _Drawn) -> tuple[Numbers, Numbers]:
+    first, last = (instant // DAY for instant in span)
     start = first + np.floor(drawn("start") * (last - first)).astype(np.int64)
     days = _SHORTEST + np.floor(drawn("days") * (LONGEST + 1 - _SHORTEST)).astype(np.int64)
     length = np.where(drawn("gradual") < gradual, days, 0)

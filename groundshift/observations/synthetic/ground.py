@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from groundshift.domain.eras import EraName
 from groundshift.errors import SettingsError
-from groundshift.observations.synthetic.events import Events, PresetName
+from groundshift.observations.synthetic.events import Events, PresetName, Span
 from groundshift.observations.synthetic.plan import (
     CityPlan,
     Classes,
@@ -129,8 +128,8 @@ class Ground:
         *,
         seed: int,
         preset: PresetName,
-        era: EraName,
-        during: tuple[int, int],
+        span: Span,
+        during: Span,
     ) -> None:
         """Look at every point of the window once.
 
@@ -138,13 +137,13 @@ class Ground:
             window: The pixels.
             seed: Of the city.
             preset: How hard its changes are to find.
-            era: Which times.
-            during: First instant, and first instant after, that will be asked for (seconds).
+            span: When its changes begin.
+            during: What part of time will be asked for.
         """
         self.window, self._seed = window, seed
         self._side = min(max(round(window.resolution / _SAMPLE), 2), _MOST_SAMPLES)
         self._plan = plan_of(window, seed)
-        self.events = Events.of(self._plan, preset, era)
+        self.events = Events.of(self._plan, preset, span)
         self._during = during
         strips = [self._look(strip) for strip in window.strips()]
         self._counts = np.concatenate([counts for counts, _, _ in strips])

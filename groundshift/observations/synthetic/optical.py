@@ -16,7 +16,7 @@ from groundshift.observations.checks import is_thermal
 from groundshift.observations.synthetic import chance
 from groundshift.observations.synthetic.ground import Ground, Window
 from groundshift.observations.synthetic.passes import Stream
-from groundshift.observations.synthetic.raster import coarsened, displaced
+from groundshift.observations.synthetic.raster import coarsened, displaced, displacement
 from groundshift.observations.synthetic.surfaces import Appearance, appearance
 from groundshift.observations.synthetic.weather import Weather, day_of_year
 
@@ -123,7 +123,7 @@ def optical_image(
     if above.found.all():
         return np.zeros((window.rows, window.columns, len(bands)), np.float32), ~above.found
     drawn = weather.drawn(stream.sensor, time)
-    dy, dx = shift * drawn.uniform(-1, 1, 2)
+    dy, dx = displacement(drawn, shift)
     seen = _seen(appearance(weather, time), stream, bands)
     image = np.concatenate([s.mixed(seen) for s in ground.strips(time, weather.flood(time))])
     light = _light(window, weather.seed) * np.float32(1 + _GAIN * drawn.normal())

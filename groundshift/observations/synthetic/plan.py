@@ -21,11 +21,11 @@ _TURN = math.radians(17)
 _COS, _SIN = math.cos(_TURN), math.sin(_TURN)
 
 _TOWN_SCALE, _GREEN_SCALE = 3000.0, 1400.0
-_TOWN, _CENTRE, _INDUSTRY = 0.3, 1.1, 0.9  # of fields with a deviation of 1
-_FOREST, _MEADOW = 0.9, -0.75
+_TOWN, _CENTRE, _INDUSTRY = 0.75, 1.35, 0.9  # of fields with a deviation of 1
+_FOREST, _MEADOW = 1.1, 0.35
 _STREET, _LANE = 5.0, 3.5  # half widths in metres
 _LANE_EVERY = 3  # blocks between the lanes of open country
-_RIVERS, _RIVER_WIDTH, _MEANDER = 5000.0, 22.0, 450.0
+_RIVERS, _RIVER_WIDTH, _MEANDER = 5000.0, 14.0, 450.0
 _MEANDER_SCALE, _MEANDER_STEP = 2200.0, 20.0
 
 Metres = NDArray[np.float64]
@@ -129,7 +129,7 @@ def built(seed: int, u: Metres, v: Metres, zones: Numbers) -> Classes:
     width, depth = np.choose(zones, (17.0, 9.0, 50.0)), np.choose(zones, (17.0, 10.0, 46.0))
     empty = house < np.choose(zones, (0.05, 0.1, 0.3))
     roof = (along < width) & (across < depth) & ~empty
-    tiles = np.where(house < 0.7, NUMBER["roof_tile"], NUMBER["roof_dark"])
+    tiles = np.where(house < 0.5, NUMBER["roof_tile"], NUMBER["roof_dark"])
     sheds = np.where(house < 0.7, NUMBER["roof_metal"], NUMBER["roof_dark"])
     kind = np.where(zones == Zone.INDUSTRIAL, sheds, tiles)
     drive = (zones != Zone.RESIDENTIAL) | ((along > 15) & (across < 12))

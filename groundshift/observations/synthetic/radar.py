@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from groundshift.observations.synthetic import chance
 from groundshift.observations.synthetic.ground import Ground
 from groundshift.observations.synthetic.passes import Stream
-from groundshift.observations.synthetic.raster import displaced
+from groundshift.observations.synthetic.raster import displaced, displacement
 from groundshift.observations.synthetic.surfaces import CLASSES, NUMBER, ROOFS, appearance
 from groundshift.observations.synthetic.weather import Weather
 
@@ -14,11 +14,11 @@ Floats = NDArray[np.float32]
 
 _LAYOVER = 7.5  # metres by which a building of 6 m lies over at 39 degrees of incidence
 _SHADE = 0.4  # of the ground's power lost behind buildings
-_WIND = 2.0  # dB, deviation of open water from date to date
+_WIND = 1.0  # dB, deviation of open water from date to date
 _CALIBRATION = 0.15  # dB, deviation of an image as a whole
 _NOISE = 10**-2.6  # linear power of the sensor's own noise
 _ROUGHNESS = 0.1  # deviation of the ground's power from pixel to pixel, which stays
-_SCATTERERS = 3.0  # looks of the pattern, also steady, of strong scatterers among roofs
+_SCATTERERS = 8.0  # looks of the pattern, also steady, of strong scatterers among roofs
 
 
 def radar_image(
@@ -35,7 +35,7 @@ def radar_image(
         shift: Most pixels by which an image lies off in either direction.
     """
     drawn = weather.drawn(stream.sensor, time)
-    dy, dx = shift * drawn.uniform(-1, 1, 2)
+    dy, dx = displacement(drawn, shift)
     table = appearance(weather, time).power[:, : len(stream.bands)].copy()
     table[NUMBER["water"]] *= 10 ** (_WIND * drawn.normal() / 10)
     table *= 10 ** (_CALIBRATION * drawn.normal() / 10)

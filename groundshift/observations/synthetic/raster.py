@@ -7,6 +7,14 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
+_RARELY = 9  # odd power of a uniform number: one image in seven is off by a quarter of the most
+
+
+def displacement(drawn: np.random.Generator, most: float) -> tuple[float, float]:
+    """Pixels down and right by which an image lies off: little on most dates, much on some."""
+    down, right = most * drawn.uniform(-1, 1, 2) ** _RARELY
+    return float(down), float(right)
+
 
 def displaced(image: Floats, down: float, right: float) -> Floats:
     """An image [y, x, band] moved by fractions of pixels, interpolated linearly.

@@ -29,8 +29,8 @@ _Look = tuple[NDArray[np.float64], NDArray[np.float64]]
 _STEADY: tuple[_Row, ...] = (
     # name, VV and VH in dB, reflectance in the bands of `_KNOTS`, kelvin above the air at noon
     ("asphalt", -17.0, -25.0, (7, 8, 9, 9.5, 10, 10.5, 11, 11, 13, 12), 12),
-    ("paved", -13.0, -21.0, (16, 19, 22, 23.5, 24.5, 25, 26, 26.5, 30, 28), 9),
-    ("roof_tile", -1.5, -9.0, (7, 10, 18, 22, 25, 27, 28, 29, 34, 31), 12),
+    ("paved", -13.0, -21.0, (19, 21.5, 23.5, 24.5, 25, 25.5, 26, 26.5, 27.5, 25.5), 9),
+    ("roof_tile", -1.5, -9.0, (9, 12, 18, 21, 23, 24, 25, 26, 28, 26), 12),
     ("roof_dark", -2.0, -9.5, (6, 6.5, 7, 7.5, 8, 8.5, 9, 9, 11, 11), 14),
     ("roof_metal", 0.5, -8.0, (35, 37, 39, 40, 41, 42, 43, 43, 44, 40), 5),
     ("solar", -8.0, -17.0, (5, 5, 5, 5.5, 6, 7, 8, 8.5, 10, 9), 12),
@@ -60,10 +60,11 @@ _LEAVES = (2.5, 4.5, 2.5, 7.5, 25, 32, 34, 35, 18, 8)
 _BRANCHES = (5, 6.5, 8, 10, 13, 15, 16, 17.5, 22, 16)
 _SNOW = (90, 88, 86, 85, 84, 83, 82, 80, 12, 10)
 _SNOW_COVER = {"roof_tile": 0.6, "asphalt": 0.3, "conifer": 0.4, "water": 0.0}
-_SMOOTH, _PLOUGHED = (-13.5, -22.0), (-9.5, -18.5)
+_SMOOTH, _PLOUGHED = (-13.5, -22.0), (-10.5, -19.5)
 _STUBBLE_DB, _MEADOW_DB, _GARDEN_DB = (-12.0, -19.5), (-11.5, -18.5), (-9.5, -15.5)
 _LEAVES_DB, _BRANCHES_DB = (-8.5, -14.0), (-9.3, -15.8)
-_WET_SOIL_DB, _WET_SNOW_DB = 3.0, -3.0
+_SAME_CROP = 0.7  # share of the years in which a field bears its usual crop
+_WET_SOIL_DB, _WET_SNOW_DB = 2.0, -3.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Crop:
 
 
 CROPS = (
-    Crop(95, 192, 212, 0.92, True, (-15.0, -21.0)),  # winter wheat
+    Crop(95, 192, 212, 0.92, True, (-13.5, -20.0)),  # winter wheat
     Crop(165, 262, 282, 0.90, False, (-9.5, -15.5)),  # maize
     Crop(80, 182, 202, 0.95, True, (-10.5, -14.5)),  # rapeseed
     Crop(152, 312, 315, 0.92, False, (-8.8, -14.5)),  # sugar beet
@@ -218,7 +219,9 @@ def _field(weather: Weather, group: int, year: int, day: float, moisture: float)
 def _grown(weather: Weather, group: int, year: int) -> tuple[Crop, np.random.Generator]:
     """The crop of a group's year, and the chance of the rest of that year."""
     drawn = weather.drawn("field", group, year)
-    return CROPS[int(drawn.integers(len(CROPS)))], drawn
+    usual = weather.drawn("field", group).integers(len(CROPS))
+    other = drawn.integers(len(CROPS))
+    return CROPS[int(usual if drawn.uniform() < _SAME_CROP else other)], drawn
 
 
 def _pair(values: NDArray[np.float64]) -> tuple[float, float]:

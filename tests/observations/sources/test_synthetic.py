@@ -121,12 +121,14 @@ def test_orbits_see_buildings_lie_over_to_different_sides():
     assert np.argmax(agreement) - 3 in (1, 2), "descending echoes lie further east"
 
 
-def test_images_lie_off_by_up_to_half_a_pixel():
-    item, true = clear(city(misregistration=0))
-    moved = read(city(), item)
-    assert np.abs(moved.values - true.values).max() > 0.02
-    still = read(city(misregistration=0), item)
-    np.testing.assert_array_equal(still.values, true.values)
+def test_images_lie_off_a_little_on_most_dates_and_much_on_some():
+    true, moved = city(looks=1e5, misregistration=0), city(looks=1e5)
+    off = []
+    for item in passes(true, "s1_088"):
+        there, here = (decibels(read(source, item).values) for source in (true, moved))
+        off.append(np.abs(here - there).mean())
+    assert np.median(off) < 0.2
+    assert max(off) > 0.4
 
 
 def test_coarse_bands_have_the_pixels_of_their_sensor():
@@ -158,8 +160,9 @@ def test_clouds_cover_some_days_and_masks_miss_some_of_them():
 
 
 def test_the_air_brightens_the_blue_of_level_1():
-    item, level1 = clear(city(misregistration=0))
-    level2 = read(city(level="L2A", misregistration=0), item)
+    summer = PeriodSettings(start="2018-05-01", end="2018-09-01")
+    item, level1 = clear(city(period=summer, misregistration=0))
+    level2 = read(city(period=summer, level="L2A", misregistration=0), item)
     both = level1.valid & level2.valid
     blue = np.median(level1.values[both][:, 1]) - np.median(level2.values[both][:, 0])
     infrared = np.median(level1.values[both][:, 11]) - np.median(level2.values[both][:, 8])

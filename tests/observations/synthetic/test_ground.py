@@ -15,11 +15,12 @@ def instant(day):
 
 
 DURING = instant("2017-01-01"), instant("2019-07-01")
+SPAN = instant("2016-01-01"), instant("2024-01-01")
 LATER = instant("2019-06-01")
 
 
 def ground(window, during=DURING):
-    return Ground(window, seed=1, preset="city", era="s12", during=during)
+    return Ground(window, seed=1, preset="city", span=SPAN, during=during)
 
 
 def mixed(ground, table, time, flood=0.0):
