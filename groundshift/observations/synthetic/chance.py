@@ -78,7 +78,9 @@ def smooth(name: int, y: NDArray[np.float64], x: NDArray[np.float64], scale: flo
         first, last = columns.min() - 1, columns.max() + 2
         lattice = np.arange(first, last + 1)[None, :]
         lines = [normal(name + octave, (rows + i)[:, None], lattice) for i in _TAPS]
-        along = sum(w[:, None] * line for w, line in zip(down, lines, strict=True))
+        along = np.zeros(lines[0].shape, np.float32)
+        for weights, line in zip(down, lines, strict=True):
+            along += weights[:, None] * line
         for i, weights in zip(_TAPS, right, strict=True):
             total += np.float32(math.sqrt(part)) * weights * along[:, columns + i - first]
     return total / np.float32(math.sqrt(sum(_OCTAVES)) * _SPLINE_DEVIATION)
@@ -90,8 +92,8 @@ _TAPS = (-1, 0, 1, 2)
 """Lattice points that a place is interpolated from, counted from the one before it."""
 
 
-def _spline(positions: NDArray[np.float64]) -> tuple[Places, tuple[Floats, ...]]:
-    """The lattice point before each position, and the weights of those around it."""
+def _spline(positions: NDArray[np.float64]) -> tuple[Places, Floats]:
+    """The lattice point before each position; weights [tap, position] of those around it."""
     before = np.floor(positions)
     rest = (positions - before).astype(np.float32)
     weights = (
@@ -100,7 +102,7 @@ def _spline(positions: NDArray[np.float64]) -> tuple[Places, tuple[Floats, ...]]
         (-3 * rest**3 + 3 * rest**2 + 3 * rest + 1) / 6,
         rest**3 / 6,
     )
-    return before.astype(np.int64), weights
+    return before.astype(np.int64), np.asarray(weights, np.float32)
 
 
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
