@@ -215,7 +215,7 @@ def test_new_buildings_brighten_the_radar():
     first, last = (read(source, item, place).values[..., 0] for item in (series[0], series[-1]))
     truth = source.truth
     sure = (truth["cause"] == "building") & (truth["contrast"] > 5) & (truth["end"] < "2019-12-01")
-    shapes = list(truth.geometry[sure].buffer(-10))
+    shapes = [s for s in truth.geometry[sure].buffer(-10) if not s.is_empty]
     inside = rasterize(shapes, out_shape=place.grid.shape, transform=place.grid.transform) > 0
     assert inside.sum() > 50
     gain = decibels(last[inside].mean()) - decibels(first[inside].mean())
