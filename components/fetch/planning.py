@@ -41,7 +41,7 @@ def run(
         store: Where results are published; without one every cell is new.
     """
     cells = cells_of(settings.area)
-    source = open_source(settings, store.file_digests(settings.name) if store else None)
+    source = open_source(settings, cells, store.file_digests(settings.name) if store else None)
     inputs = {**source.inputs, **planted(settings)}
     champion = store.champion(settings.name) if store else None
     model = champion.model.content_hash if champion else ""

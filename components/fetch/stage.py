@@ -25,6 +25,7 @@ from groundshift.observations.intake import (
 from groundshift.observations.planting import Plan, read_plan
 from groundshift.observations.sources.base import Source
 from groundshift.observations.sources.files import FilesSource
+from groundshift.observations.sources.synthetic import SyntheticSource
 from groundshift.observations.store import (
     CONTRACT,
     NO_VALID_PIXEL,
@@ -57,7 +58,7 @@ def run(
     area = cells_of(settings.area)
     cells = chosen(area, cell)
     plan = _plan(settings.fetch.plant)
-    source = _earlier_first(open_source(settings, digests), settings, earlier)
+    source = _earlier_first(open_source(settings, area, digests), settings, earlier)
     inputs = {
         "area": digest([each.to_dict() for each in cells]),
         **source.inputs,
@@ -78,7 +79,7 @@ def run(
         taken = shown(intake.run(settings.fetch.threads), "instants", len(intake.instants))
         records = [record for instant in taken for record in instant]
         require_observations(source, cells, records, whole=len(cells) == len(area))
-        write_tables(draft.folder, records, plan.truth() if plan else None)
+        write_tables(draft.folder, records, plan.truth() if plan else source.truth)
         hash_values(records, draft.values)
         draft.licences.update(source.licences)
         draft.summary.update(_summary(source, cells, records))
@@ -93,14 +94,24 @@ def run(
     )
 
 
-def open_source(settings: FetchStage, digests: FileDigests | None = None) -> Source:
-    """The source that the settings name, with everything it holds listed."""
+def open_source(
+    settings: FetchStage, area: Sequence[Cell], digests: FileDigests | None = None
+) -> Source:
+    """The source that the settings name, with everything it holds listed.
+
+    Args:
+        settings: The fetch stage's settings.
+        area: All cells of the area.
+        digests: Hashes of source files that are known already.
+    """
     fetch = settings.fetch
     if fetch.source == "sentinelhub" and fetch.sentinelhub is not None:
         # Only who asks a service loads its client.
         from groundshift.observations.sources.hub.source import SentinelHubSource
 
-        return SentinelHubSource(fetch.sentinelhub, cells_of(settings.area), settings.period)
+        return SentinelHubSource(fetch.sentinelhub, area, settings.period)
+    if fetch.source == "synthetic" and fetch.synthetic is not None:
+        return SyntheticSource(fetch.synthetic, cells=area, period=settings.period)
     assert fetch.files is not None  # the settings' own rule
     return FilesSource(
         fetch.files,

@@ -39,6 +39,7 @@ class EarlierFirst:
             for row in tables.fillna("").to_dict("records")
         }
         self.settings_key = source.settings_key
+        self.truth = source.truth
 
     @property
     def sensors(self) -> Mapping[str, Sensor]:

@@ -31,6 +31,7 @@ from groundshift.settings.sections import (
 )
 from groundshift.settings.sentinelhub import SentinelHubSensorSettings, SentinelHubSettings
 from groundshift.settings.sources import (
+    CitySettings,
     FetchSettings,
     FileSensorSettings,
     FilesSettings,
@@ -44,6 +45,7 @@ __all__ = [
     "STAGE_SETTINGS",
     "AreaSettings",
     "BlockLists",
+    "CitySettings",
     "DriftSettings",
     "EvaluateSettings",
     "EvaluateStage",

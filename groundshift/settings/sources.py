@@ -5,7 +5,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from groundshift.settings.base import EXECUTION, Frozen
+from groundshift.domain.eras import EraName
+from groundshift.settings.base import EXECUTION, Frozen, PeriodSettings
 from groundshift.settings.sentinelhub import SentinelHubSettings
 
 
@@ -74,14 +75,50 @@ class FilesSettings(Frozen):
     licences: tuple[str, ...] = Field((), description="licence and attribution lines")
 
 
+class CitySettings(Frozen):
+    """The source `synthetic`: a city made from a seed."""
+
+    preset: Literal["city", "hard"] = Field(
+        "city",
+        description="how hard its changes are to find; hard: 45 % of the urban ones under 3 dB, "
+        "60 % gradual or under 0.1 ha",
+    )
+    seed: int = Field(0, description="another number is another city")
+    era: EraName = Field("s12", description="satellites: Sentinel-1 and -2, or ERS and Landsat 5")
+    level: Literal["L1C", "L2A"] = Field(
+        "L1C",
+        description="of Sentinel-2: 13 bands at the top of the atmosphere, or 10 below it",
+    )
+    looks: float | None = Field(
+        None, gt=0, description="equivalent number of looks of the speckle; default by era"
+    )
+    misregistration: float = Field(
+        0.5, ge=0, le=1, description="most pixels by which an image lies off in either direction"
+    )
+    changes: PeriodSettings | None = Field(
+        None,
+        description="when changes begin; every lot has one at most, so that a shorter time holds "
+        "more of them; default 2016 to 2023, with ERS 1992 to 2001",
+    )
+    outage: PeriodSettings | None = Field(None, description="when the second radar platform fails")
+    harmonised: bool = Field(
+        True,
+        description="false leaves in what Sentinel-2 numbers have added since 2022-01-25, as "
+        "images have it that were read without their offset",
+    )
+
+
 class FetchSettings(Frozen):
     """Where observations come from."""
 
-    source: Literal["files", "sentinelhub"] = Field(
-        "files", description="images on disk, or a Sentinel Hub service; its own section says what"
+    source: Literal["files", "sentinelhub", "synthetic"] = Field(
+        "files",
+        description="images on disk, a Sentinel Hub service, or a city made from a seed; its own "
+        "section says what",
     )
     files: FilesSettings | None = None
     sentinelhub: SentinelHubSettings | None = None
+    synthetic: CitySettings | None = None
     plant: Path | None = Field(
         None, description="GeoJSON of changes to plant into the real pixels, as controlled truth"
     )
@@ -97,6 +134,8 @@ class FetchSettings(Frozen):
     def _has_source(self) -> Self:
         if getattr(self, self.source) is None:
             raise ValueError(f"source {self.source} needs its section fetch.{self.source}")
+        if self.source == "synthetic" and self.plant is not None:
+            raise ValueError("fetch.plant: a synthetic city has changes of its own; leave it out")
         return self
 
     @property

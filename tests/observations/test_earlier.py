@@ -19,7 +19,7 @@ def earlier(hub, tmp_path, monkeypatch):
         scene.bands["CLM"][:] = 1
     run(settings, observations=tmp_path / "earlier")
     hub.images.clear()
-    source = open_source(settings)
+    source = open_source(settings, cells_of(settings.area))
     return EarlierFirst(source, Observations.open(tmp_path / "earlier")), source, settings
 
 

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
@@ -86,6 +87,10 @@ class Source(Protocol):
     @property
     def licences(self) -> Sequence[str]:
         """Licence and attribution lines."""
+
+    @property
+    def truth(self) -> gpd.GeoDataFrame | None:
+        """What really changed, as planted changes have it, where the source knows."""
 
     def cost(self, acquisition: Acquisition, grid: GeoBox) -> Cost | None:
         """What it costs to read an acquisition onto a grid; None where it is free."""

@@ -38,6 +38,8 @@ class FilesSource:
     """Images on disk, listed by sensor and time."""
 
     settings_key = "fetch.files"
+    truth = None
+    """Images don't say what changed on them."""
 
     def __init__(
         self,

@@ -36,6 +36,8 @@ class SentinelHubSource:
     """Images of a Sentinel Hub deployment over the cells of an area."""
 
     settings_key = "fetch.sentinelhub"
+    truth = None
+    """Images don't say what changed on them."""
 
     def __init__(
         self, settings: SentinelHubSettings, cells: Sequence[Cell], period: PeriodSettings
