@@ -1,11 +1,16 @@
 """Settings of the fetch stage: which files hold what."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from groundshift.settings.base import EXECUTION, Frozen
+
+SensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]
+"""Sensors name folders of artifacts, so that no name may lead out of them."""
+
+_NO_PATH = r"^[^/\\]+$"
 
 
 class PartSettings(Frozen):
@@ -42,8 +47,12 @@ class FileSensorSettings(Frozen):
     )
     parts: tuple[PartSettings, ...] = Field((), description="folders of GeoTIFFs")
     folder: str | None = Field(None, description="folder of EOPatches or Landsat products")
-    feature: str | None = Field(None, description="EOPatch data feature, e.g. L1C_data")
-    mask_feature: str | None = Field(None, description="EOPatch mask feature, e.g. dataMask")
+    feature: str | None = Field(
+        None, pattern=_NO_PATH, description="EOPatch data feature, e.g. L1C_data"
+    )
+    mask_feature: str | None = Field(
+        None, pattern=_NO_PATH, description="EOPatch mask feature, e.g. dataMask"
+    )
     bands: tuple[str, ...] = Field(description="bands to keep, in this order")
     units: Literal["dn", "reflectance", "linear", "db"] = Field(
         description="what the files hold; db becomes linear power"
@@ -52,7 +61,6 @@ class FileSensorSettings(Frozen):
     offset: float = Field(0.0, description="see scale")
     nodata: float | None = Field(
         None,
-        allow_inf_nan=False,
         description="invalid number; default: the file's own tag; NaN is always invalid",
     )
     mask: MaskSettings | None = Field(None, description="mask files and their rule")
@@ -69,7 +77,7 @@ class FilesSettings(Frozen):
     """The source `files`."""
 
     root: Path = Field(description="folder that holds the images")
-    sensors: dict[str, FileSensorSettings] = Field(min_length=1)
+    sensors: dict[SensorName, FileSensorSettings] = Field(min_length=1)
     licences: tuple[str, ...] = Field((), description="licence and attribution lines")
 
 
