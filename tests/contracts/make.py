@@ -25,8 +25,8 @@ EXPECTED = "expected.json"
 _LEFT_OUT = {".png", ".html", ".md"}
 _EVERY = 16
 """Days from one image to the next, so that the fixtures stay small."""
-_SHORT = ("--set", "window.length=48d", "--set", "window.min_steps=3")
-"""Windows short enough to have neighbours, and so synthetic labels and betas."""
+_CHOSEN = ("window.length=48d", "window.min_steps=3", "train.variant=both")
+"""Windows short enough to have neighbours, and so synthetic labels and betas; both streams."""
 
 
 def make() -> None:
@@ -57,7 +57,8 @@ def _make_all(made: Path) -> None:
 
 
 def _run(stage: str, options: list[str]) -> None:
-    outcome = CliRunner().invoke(app(stage), [*options, *_SHORT])
+    chosen = [part for setting in _CHOSEN for part in ("--set", setting)]
+    outcome = CliRunner().invoke(app(stage), [*options, *chosen])
     if outcome.exit_code:
         raise SystemExit(f"{stage} ended with {outcome.exit_code}: {options}")
 

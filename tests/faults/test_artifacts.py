@@ -115,7 +115,7 @@ def test_a_cube_of_other_observations_is_refused(refused, world, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (("fetch.files.sensors.s2.bands=[B02, B03, B04, B08, B11]",), "B12"),
+        (("fetch.files.sensors.s1.bands=[VV]",), "VH"),
         (("area.resolution=5", "window.split.block=8"), "resolution"),
     ],
 )
