@@ -39,13 +39,16 @@ lock: ## pin every package again (needs uv)
 	$(PIN) pyproject.toml --extra dev --output-file requirements.lock
 	$(PIN_ALIKE) pyproject.toml --output-file docker/light.lock
 	$(PIN_ALIKE) pyproject.toml --extra network --output-file docker/network.lock
+	$(PIN_ALIKE) pyproject.toml docker/gpu.in --extra network --no-emit-package tensorflow-cpu \
+		--output-file docker/gpu.lock
 	for name in build audit services; do \
 		$(PIN_ALIKE) docker/$$name.in --output-file docker/$$name.lock || exit; done
 
 IMAGES := $(PYTHON) docker/images.py $(if $(ENGINE),--engine $(ENGINE))
 
-images: ## container images (ENGINE=docker|podman|buildah BASE_IMAGE= REGISTRY= TAG= PUSH=1)
-	$(IMAGES) build $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE)) \
+images: ## container images (TARGET= ENGINE=docker|podman|buildah BASE_IMAGE= REGISTRY= TAG= PUSH=1)
+	$(IMAGES) build $(addprefix --target ,$(TARGET)) \
+		$(if $(BASE_IMAGE),--base-image $(BASE_IMAGE)) \
 		$(if $(REGISTRY),--registry $(REGISTRY)) $(if $(TAG),--tag $(TAG)) $(if $(PUSH),--push)
 
 images-audit: ## their packages, licences and known vulnerabilities

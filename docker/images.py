@@ -31,6 +31,8 @@ TARGETS = (
     *("network", "train", "evaluate", "infer", "serve"),
 )
 """What comes after `light` and `network` adds only a default command to them."""
+ON_REQUEST = ("network-gpu",)
+"""Built where it is named only: it takes several GB."""
 
 _SECRETS = {"ca.crt": "PIP_CERT", "pip.conf": "PIP_CONFIG_FILE"}
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -172,7 +174,9 @@ def build(options: argparse.Namespace) -> None:
         image = builder.describe(reference, round(time.monotonic() - start, 1))
         images[target] = builder.push(image) if options.push else image
     options.list.parent.mkdir(parents=True, exist_ok=True)
-    listed = {target: asdict(image) for target, image in images.items()}
+    # Targets by name are built beside what is listed: network-gpu after all the others.
+    kept = json.loads(options.list.read_text()) if options.target and options.list.exists() else {}
+    listed = kept | {target: asdict(image) for target, image in images.items()}
     options.list.write_text(json.dumps(listed, indent=2) + "\n")
     print(table(images))
 
@@ -180,7 +184,7 @@ def build(options: argparse.Namespace) -> None:
 def table(images: Mapping[str, Image]) -> str:
     """Images as lines of text: size in MB, seconds, id, reference."""
     rows = [
-        f"{target:<9}{image.bytes / 1e6:>7.0f} MB{image.seconds:>8.1f} s  {image.id[:12]}  "
+        f"{target:<12}{image.bytes / 1e6:>7.0f} MB{image.seconds:>8.1f} s  {image.id[:12]}  "
         f"{image.reference}"
         for target, image in images.items()
     ]
@@ -248,7 +252,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True)
     making = commands.add_parser("build", help="build images")
     making.add_argument(
-        "--target", action="append", choices=TARGETS, help="may be given again; default: all"
+        "--target",
+        action="append",
+        choices=(*TARGETS, *ON_REQUEST),
+        help="may be given again; default: all but network-gpu",
     )
     making.add_argument("--base-image", help="with apt and Python 3.11; default: python:3.11-slim")
     making.add_argument(

@@ -5,7 +5,7 @@ from typing import Any
 
 from kfp import kubernetes
 
-from pipelines.profile import Retries, TaskProfile
+from pipelines.profile import Retries, Scratch, TaskProfile
 
 RUN_ID = "GROUNDSHIFT_RUN_ID"
 """Environment variable that names the run, under which tasks leave their outcome."""
@@ -59,19 +59,26 @@ def _volumes(task: Any, profile: TaskProfile) -> None:
     for claim in profile.claims:
         kubernetes.mount_pvc(task, claim.claim, claim.path, sub_path=claim.sub_path)
     if profile.scratch is not None:
-        kubernetes.add_ephemeral_volume(
-            task,
-            volume_name="scratch",
-            mount_path=profile.scratch.path,
-            access_modes=["ReadWriteOnce"],
-            size=profile.scratch.size,
-            storage_class_name=profile.scratch.storage_class,
-        )
-        task.set_env_variable("GROUNDSHIFT_WORK", profile.scratch.path)
+        _scratch(task, profile.scratch)
     if profile.shared_memory is not None:
         kubernetes.empty_dir_mount(
             task, "shared-memory", SHARED_MEMORY, medium="Memory", size_limit=profile.shared_memory
         )
+
+
+def _scratch(task: Any, scratch: Scratch) -> None:
+    if scratch.type == "ephemeral":
+        kubernetes.add_ephemeral_volume(
+            task,
+            volume_name="scratch",
+            mount_path=scratch.path,
+            access_modes=["ReadWriteOnce"],
+            size=scratch.size,
+            storage_class_name=scratch.storage_class,
+        )
+    else:
+        kubernetes.empty_dir_mount(task, "scratch", scratch.path, size_limit=scratch.size)
+    task.set_env_variable("GROUNDSHIFT_WORK", scratch.path)
 
 
 def _sources(task: Any, profile: TaskProfile) -> None:

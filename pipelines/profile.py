@@ -6,6 +6,7 @@ docs/kubeflow.md.
 """
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -102,11 +103,24 @@ class Claim(Frozen):
 
 
 class Scratch(Frozen):
-    """A volume of one task's own that goes with it."""
+    """A folder of one task's own that goes with it."""
 
+    type: Literal["emptyDir", "ephemeral"] = Field(
+        "emptyDir",
+        description="`emptyDir`: on the node's disk, where everybody may write; `ephemeral`: a "
+        "volume of its own, whose storage class must let the task's user write",
+    )
     path: str = Field("/scratch", pattern="^/", description="where the task sees it")
-    size: str = Field(pattern=_BYTES, description="e.g. 50Gi")
-    storage_class: str | None = Field(None, description="default: the cluster's own")
+    size: str = Field(pattern=_BYTES, description="the most it may hold, e.g. 50Gi")
+    storage_class: str | None = Field(
+        None, description="of an ephemeral volume; default: the cluster's own"
+    )
+
+    @model_validator(mode="after")
+    def _class_of_a_volume(self) -> Self:
+        if self.storage_class is not None and self.type != "ephemeral":
+            raise ValueError("storage_class: the node's disk has none; expected type: ephemeral")
+        return self
 
 
 class Source(Frozen):
@@ -212,10 +226,13 @@ class Profile(Frozen):
     def with_images(self, file: Path) -> Self:
         """The profile with the images that `make images` has built, by digest.
 
+        Components with tasks on an accelerator get `network-gpu`.
+
         Args:
             file: `build/images.json`.
         """
-        stages = self.images.stages | _built(file)
+        on_gpu = {STAGE_OF[name] for name, task in self.tasks.items() if task.accelerator}
+        stages = self.images.stages | _built(file, on_gpu)
         return self.model_copy(update={"images": self.images.model_copy(update={"stages": stages})})
 
 
@@ -253,11 +270,14 @@ def _read(path: Path) -> dict[str, Any]:
     return document if base is None else merge(_read(path.parent / base), document)
 
 
-def _built(file: Path) -> dict[Component, str]:
+def _built(file: Path, on_gpu: Collection[Component]) -> dict[Component, str]:
+    targets = {name: "network-gpu" if name in on_gpu else name for name in get_args(Component)}
     try:
         document = json.loads(file.read_text())
         return {
-            name: document[name]["reference"] for name in get_args(Component) if name in document
+            component: document[target]["reference"]
+            for component, target in targets.items()
+            if target in document
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(

@@ -10,6 +10,7 @@ import typer.main
 import yaml
 
 from groundshift.errors import GroundshiftError
+from groundshift.settings import STAGES, load
 from pipelines import profile
 from pipelines.checks import parse
 from pipelines.cli import app
@@ -163,6 +164,26 @@ def test_the_schedules_in_readme_are_valid(tmp_path):
     path = tmp_path / "schedules.yaml"
     path.write_text(example)
     assert len(ScheduleFile.read(path).schedules) == 2
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/fetch.md"])
+def test_the_areas_of_the_examples_are_valid(tmp_path, page):
+    (example,) = yaml_blocks("areas", ROOT / page)
+    path = tmp_path / "params.yaml"
+    path.write_text(example)
+    for stage in STAGES:
+        assert load(stage, path).name == "myarea"
+
+
+def test_the_secrets_of_a_service_fit_a_profile(tmp_path):
+    (example,) = yaml_blocks("tasks", ROOT / "docs" / "fetch.md")
+    path = tmp_path / "profile.yaml"
+    base = str(ROOT / "pipelines" / "profiles" / "cluster-cpu.yaml")
+    path.write_text(yaml.safe_dump({"extends": base, **yaml.safe_load(example)}))
+    tasks = profile.load(path).tasks
+    for task in ("plan", "index", "fetch"):
+        (secret,) = tasks[task].secrets
+        assert set(secret.env.values()) == {"SH_CLIENT_ID", "SH_CLIENT_SECRET"}
 
 
 @pytest.mark.parametrize("zone", ["Europe/Brussels", "Etc/GMT-1"])

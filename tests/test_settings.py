@@ -103,3 +103,15 @@ def test_merging_goes_down_the_tree_and_leaves_its_inputs():
     base = {"a": {"b": 1, "c": 2}, "d": [1]}
     assert merge(base, {"a": {"c": 3}, "d": [2]}) == {"a": {"b": 1, "c": 3}, "d": [2]}
     assert base == {"a": {"b": 1, "c": 2}, "d": [1]}
+
+
+def test_a_source_needs_its_section(params):
+    with pytest.raises(SettingsError, match=r"sentinelhub needs its section fetch\.sentinelhub"):
+        load("fetch", params, overrides=["fetch.source=sentinelhub"])
+
+
+def test_services_are_asked_at_once_by_their_own_number(params):
+    sensor = "{mission: sentinel2, bands: [B02]}"
+    chosen = ["fetch.source=sentinelhub", f"fetch.sentinelhub.sensors.s2={sensor}"]
+    assert load("fetch", params, overrides=["fetch.workers=3"]).fetch.threads == 3
+    assert load("fetch", params, overrides=chosen).fetch.threads == 8

@@ -54,6 +54,7 @@ def main(
         observations=observations,
         cell=task.cell,
         digests=task.store.file_digests(task.area) if task.store else None,
+        earlier=task.current("observations") or observations,
     )
 
 

@@ -15,6 +15,8 @@ from groundshift.artifacts import ArtifactStore, Summary, digest, read_manifest,
 from groundshift.artifacts.fan_out import CONTRACT, PlannedCell, State, write_cells
 from groundshift.domain.cells import Cell
 from groundshift.observations.areas import cells_of
+from groundshift.observations.costs import in_words, write_costs
+from groundshift.observations.intake import costs_of
 from groundshift.settings import FetchStage
 
 PUBLISHED = "scores"
@@ -52,6 +54,9 @@ def run(
         plan, CONTRACT, area=settings.name, settings=settings.affecting(), inputs=inputs
     ) as draft:
         draft.values.add_text("cell", write_cells(draft.folder, found))
+        costs = costs_of(source, source.acquisitions, cells)
+        if costs:
+            write_costs(draft.folder, costs)
         draft.licences.update(source.licences)
     wanted = [planned for planned in found if planned.state != "same" or not changed_only]
     return Summary(
@@ -60,7 +65,7 @@ def run(
         content_hash=draft.finished.content_hash,
         value_hash=draft.finished.value_hash,
         metrics={"cells": float(len(found)), **_counts(found)},
-        notes=(f"{len(wanted)} of {len(found)} cells to work on",),
+        notes=(f"{len(wanted)} of {len(found)} cells to work on", *in_words(costs)),
         parameters=_parameters(found, wanted, model),
         outcome="done" if wanted else "nothing new",
     )

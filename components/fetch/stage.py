@@ -12,18 +12,27 @@ from groundshift.artifacts.file_digests import FileDigests
 from groundshift.artifacts.hashing import file_digest
 from groundshift.domain.cells import Cell
 from groundshift.domain.time import isoformat
-from groundshift.errors import SettingsError
+from groundshift.errors import ContractError, SettingsError
 from groundshift.observations.areas import cells_of
+from groundshift.observations.earlier import EarlierFirst
 from groundshift.observations.intake import (
     NO_OVERLAP,
     Intake,
+    costs_of,
     hash_values,
+    require_budget,
     require_observations,
 )
 from groundshift.observations.planting import Plan, read_plan
 from groundshift.observations.sources.base import Source
 from groundshift.observations.sources.files import FilesSource
-from groundshift.observations.store import CONTRACT, NO_VALID_PIXEL, Record, write_tables
+from groundshift.observations.store import (
+    CONTRACT,
+    NO_VALID_PIXEL,
+    Observations,
+    Record,
+    write_tables,
+)
 from groundshift.settings import FetchStage
 
 log = logging.getLogger(__name__)
@@ -35,6 +44,7 @@ def run(
     observations: Path,
     cell: str = "",
     digests: FileDigests | None = None,
+    earlier: Path | None = None,
 ) -> Summary:
     """Read every image of the sources onto the area's cells, mask and check it.
 
@@ -43,11 +53,12 @@ def run(
         observations: Folder of the artifact to write.
         cell: The only one of the area's cells to work on; empty for all of them.
         digests: Hashes of source files that are known already.
+        earlier: Folder of an artifact whose images need not be asked for again, if there is one.
     """
     area = cells_of(settings.area)
     cells = chosen(area, cell)
     plan = _plan(settings.fetch.plant)
-    source = open_source(settings, digests)
+    source = _earlier_first(open_source(settings, digests), settings, earlier)
     inputs = {
         "area": digest([each.to_dict() for each in cells]),
         **source.inputs,
@@ -62,8 +73,11 @@ def run(
         inputs=inputs,
         resume=True,
     ) as draft:
+        draft.paid = bool(costs_of(source, source.acquisitions[:1], cells))
         intake = Intake(source, cells, draft, plan)
-        taken = shown(intake.run(settings.fetch.workers), "instants", len(intake.instants))
+        if settings.fetch.budget is not None:
+            require_budget(source, intake.pending, cells, settings.fetch.budget)
+        taken = shown(intake.run(settings.fetch.threads), "instants", len(intake.instants))
         records = [record for instant in taken for record in instant]
         require_observations(source, cells, records, whole=len(cells) == len(area))
         write_tables(draft.folder, records, plan.truth() if plan else None)
@@ -81,14 +95,35 @@ def run(
     )
 
 
-def open_source(settings: FetchStage, digests: FileDigests | None = None) -> FilesSource:
+def open_source(settings: FetchStage, digests: FileDigests | None = None) -> Source:
     """The source that the settings name, with everything it holds listed."""
+    fetch = settings.fetch
+    if fetch.source == "sentinelhub" and fetch.sentinelhub is not None:
+        # Only who asks a service loads its client.
+        from groundshift.observations.sources.hub.source import SentinelHubSource
+
+        return SentinelHubSource(fetch.sentinelhub, cells_of(settings.area), settings.period)
+    assert fetch.files is not None  # the settings' own rule
     return FilesSource(
-        settings.fetch.files,
+        fetch.files,
         end=settings.period.end_seconds,
-        workers=settings.fetch.workers,
+        workers=fetch.workers,
         digests=digests,
     )
+
+
+def _earlier_first(source: Source, settings: FetchStage, earlier: Path | None) -> Source:
+    """The source, behind an earlier artifact of the same settings if asking costs more."""
+    if earlier is None or settings.fetch.source == "files" or settings.fetch.plant is not None:
+        return source
+    try:
+        found = Observations.open(earlier)
+    except ContractError:  # there is none yet, or it is of another version
+        return source
+    made_by, wanted = found.manifest.settings, settings.affecting()
+    if made_by["fetch"] != wanted["fetch"] or "plant" in found.manifest.inputs:
+        return source
+    return EarlierFirst(source, found)
 
 
 def planted(settings: FetchStage) -> dict[str, str]:

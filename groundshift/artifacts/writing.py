@@ -40,6 +40,8 @@ class Draft:
     summary: dict[str, Any] = field(default_factory=dict)
     licences: set[str] = field(default_factory=set)
     record: dict[str, Any] = field(default_factory=dict)
+    paid: bool = False
+    """Whether what is in it cost money: then bad input doesn't remove it either."""
     manifest: Manifest | None = None
     """Set once the artifact is whole."""
 
@@ -94,8 +96,7 @@ def writing(
         try:
             yield draft
         except GroundshiftError as error:
-            if not (isinstance(error, SourceError) and (error.transient or error.refused)):
-                # Its remedy is another input or setting: nobody would go on from here.
+            if not draft.paid and not _may_pass(error):
                 _clear(work)
             raise
         draft.manifest = Manifest(
@@ -119,6 +120,11 @@ def writing(
         draft.manifest.write(content)
         replace(content, target)
         _clear(work)
+
+
+def _may_pass(error: GroundshiftError) -> bool:
+    """Whether the same run may succeed later; else its remedy is another input or setting."""
+    return isinstance(error, SourceError) and (error.transient or error.refused)
 
 
 def _clear(work: Path) -> None:

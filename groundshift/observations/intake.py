@@ -10,14 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 
 from groundshift.artifacts import Draft, ValueHash
 from groundshift.domain.cells import Cell
 from groundshift.domain.time import isoformat, stamp
-from groundshift.errors import SourceError
+from groundshift.errors import BudgetError, SourceError
 from groundshift.observations.checks import odd
+from groundshift.observations.costs import Cost, total
 from groundshift.observations.planting import PlacedChange, Plan, plant
 from groundshift.observations.radiometry import encode
 from groundshift.observations.sources.base import Acquisition, Image, Scene, Source
@@ -58,6 +60,12 @@ class Intake:
         )
         """Acquisitions of one sensor and instant belong together, in canonical order."""
 
+    @property
+    def pending(self) -> list[Acquisition]:
+        """What an earlier, killed run has not taken in yet."""
+        left = (items for items in self.instants if not self._done(items[0]).is_file())
+        return [item for items in left for item in items if not item.problem]
+
     def run(self, workers: int) -> Iterator[list[Record]]:
         """Take in every instant, in canonical order whatever the number of threads.
 
@@ -75,7 +83,7 @@ class Intake:
 
     def _take(self, acquisitions: tuple[Acquisition, ...]) -> list[Record]:
         first = acquisitions[0]
-        done = self._draft.scratch / "done" / first.sensor / f"{stamp(first.time)}.json"
+        done = self._done(first)
         if done.is_file():
             return [Record(**values) for values in json.loads(done.read_text())]
         records = []
@@ -93,6 +101,10 @@ class Intake:
         partial.write_text(json.dumps([asdict(record) for record in records]))
         partial.rename(done)
         return records
+
+    def _done(self, first: Acquisition) -> Path:
+        """Where the records of an instant are kept until the end."""
+        return self._draft.scratch / "done" / first.sensor / f"{stamp(first.time)}.json"
 
     def _read(self, acquisition: Acquisition, scene: Scene | None, cell: Cell) -> _Candidate:
         known = asdict(acquisition)
@@ -141,6 +153,43 @@ class Intake:
         return record
 
 
+def costs_of(
+    source: Source, acquisitions: Iterable[Acquisition], cells: Iterable[Cell]
+) -> list[Cost]:
+    """What it costs to read some acquisitions onto some cells, by sensor and month."""
+    grids = [cell.grid for cell in cells]
+    prices = (source.cost(item, grid) for item in acquisitions for grid in grids)
+    return total(price for price in prices if price is not None)
+
+
+def require_budget(
+    source: Source, acquisitions: Sequence[Acquisition], cells: Sequence[Cell], budget: float
+) -> None:
+    """Refuse a run that would cost more than the user allows.
+
+    Args:
+        source: Where acquisitions come from.
+        acquisitions: What is still to be read.
+        cells: Where it goes.
+        budget: Processing units.
+
+    Raises:
+        BudgetError: with what would fit.
+    """
+    spent, fits = 0.0, 0
+    for item in sorted(acquisitions, key=lambda item: item.time):
+        spent += sum(cost.units for cost in costs_of(source, [item], cells))
+        fits += spent <= budget
+    if spent > budget:
+        until = sorted(item.time for item in acquisitions)[fits]
+        raise BudgetError(
+            f"fetch.budget: expected at most {budget:g} processing units, found "
+            f"that the {len(acquisitions)} images that are missing cost {spent:.1f}. The first "
+            f"{fits} would fit: end the period at {isoformat(until)[:10]}, ask for fewer bands, or "
+            "raise the budget"
+        )
+
+
 def hash_values(records: Iterable[Record], values: ValueHash) -> None:
     """Feed stored values and masks in canonical order, by the hash of each observation."""
     stored = sorted((r for r in records if not r.reason), key=lambda r: r.order)
@@ -172,7 +221,7 @@ def require_observations(
 
 
 def _nothing(source: Source, cells: Sequence[Cell], name: str, reasons: list[str]) -> SourceError:
-    where = f"fetch.files.sensors.{name}"
+    where = f"{source.settings_key}.sensors.{name}"
     usable = [a for a in source.acquisitions if a.sensor == name and not a.problem]
     if not usable:
         return SourceError(

@@ -21,6 +21,8 @@ NAME = "detector"
 _PACKAGE = Path(groundshift.__file__).parent
 _SCRIPT = "services/served_model.py"
 _SERVES = re.compile(r"^[^;]*$|extra == .network.")
+_FOR_CPUS = "tensorflow-cpu"
+"""What a model is served with, whatever it was trained with."""
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -74,9 +76,17 @@ def requirements() -> list[str]:
     """The packages a model needs, those of networks included, pinned to what is installed."""
     needed = importlib.metadata.requires("groundshift") or []
     names = [_REQUIREMENT.match(line) for line in needed if _SERVES.search(line)]
-    return sorted(
-        f"{match.group()}=={importlib.metadata.version(match.group())}" for match in names if match
-    )
+    return sorted(f"{match.group()}=={_version(match.group())}" for match in names if match)
+
+
+def _version(name: str) -> str:
+    """The installed version; an image for accelerators has TensorFlow under another name."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        if name != _FOR_CPUS:
+            raise
+        return importlib.metadata.version("tensorflow")
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from groundshift.settings.sections import (
     WindowSettings,
     WindowStage,
 )
+from groundshift.settings.sentinelhub import SentinelHubSensorSettings, SentinelHubSettings
 from groundshift.settings.sources import (
     FetchSettings,
     FileSensorSettings,
@@ -57,6 +58,8 @@ __all__ = [
     "MaskSettings",
     "PartSettings",
     "PeriodSettings",
+    "SentinelHubSensorSettings",
+    "SentinelHubSettings",
     "SplitSettings",
     "StackSettings",
     "StackStage",

@@ -32,6 +32,10 @@ def _instant(value: object) -> object:
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
+SensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]
+"""Sensors name folders of artifacts, so that no name may lead out of them."""
+
+
 class AreaSettings(Frozen):
     """Where."""
 

@@ -1,14 +1,12 @@
-"""Settings of the fetch stage: which files hold what."""
+"""Settings of the fetch stage: where observations come from, and which files hold what."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from groundshift.settings.base import EXECUTION, Frozen
-
-SensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]
-"""Sensors name folders of artifacts, so that no name may lead out of them."""
+from groundshift.settings.base import EXECUTION, Frozen, SensorName
+from groundshift.settings.sentinelhub import SentinelHubSettings
 
 _NO_PATH = r"^[^/\\]+$"
 
@@ -84,9 +82,31 @@ class FilesSettings(Frozen):
 class FetchSettings(Frozen):
     """Where observations come from."""
 
-    source: Literal["files"] = "files"
-    files: FilesSettings
+    source: Literal["files", "sentinelhub"] = Field(
+        "files", description="images on disk, or a Sentinel Hub service; its own section says what"
+    )
+    files: FilesSettings | None = None
+    sentinelhub: SentinelHubSettings | None = None
     plant: Path | None = Field(
         None, description="GeoJSON of changes to plant into the real pixels, as controlled truth"
     )
+    budget: float | None = Field(
+        None,
+        ge=0,
+        description="processing units that one run may spend on a service; None: no limit",
+        json_schema_extra=EXECUTION,
+    )
     workers: int = Field(2, ge=1, json_schema_extra=EXECUTION)
+
+    @model_validator(mode="after")
+    def _has_source(self) -> Self:
+        if getattr(self, self.source) is None:
+            raise ValueError(f"source {self.source} needs its section fetch.{self.source}")
+        return self
+
+    @property
+    def threads(self) -> int:
+        """Images that are worked on at once: services answer slowly, files need processors."""
+        if self.source == "sentinelhub" and self.sentinelhub is not None:
+            return self.sentinelhub.concurrency
+        return self.workers

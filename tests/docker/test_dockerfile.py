@@ -25,7 +25,7 @@ def test_every_component_has_a_target() -> None:
     assert folders == {*LIGHT, *NETWORK} - {"serve"}
 
 
-@pytest.mark.parametrize("target", ["light", "network"])
+@pytest.mark.parametrize("target", ["light", "network", "network-gpu"])
 def test_images_say_what_they_are_and_run_as_a_numeric_user(target: str) -> None:
     found = stages("Dockerfile")
     stage = found[target]
@@ -56,10 +56,10 @@ def test_the_base_is_public_and_may_be_any(file: str) -> None:
 
 def test_packages_come_from_a_lock_whose_changes_are_seen() -> None:
     found = stages("Dockerfile")
-    for name in ("light", "network"):
+    for name, lock in (("light", "light"), ("network", "network"), ("network-gpu", "gpu")):
         stage = found[f"{name}-packages"]
-        assert any(f"docker/{name}.lock" in value for value in stage.values("COPY"))
-        assert any(f"/{name}.lock /opt/venv" in value for value in stage.values("RUN"))
+        assert any(f"docker/{lock}.lock" in value for value in stage.values("COPY"))
+        assert any(f"/{lock}.lock /opt/venv" in value for value in stage.values("RUN"))
     installing = (ROOT / "docker" / "install.sh").read_text()
     assert "--require-hashes" in installing
     assert "--only-binary :all:" in installing

@@ -65,12 +65,15 @@ def _build(tool: ModuleType, tmp_path: Path, *options: str) -> dict[str, dict[st
     return json.loads(listed.read_text())
 
 
-def test_every_target_is_built_and_listed(tool, asked, tmp_path, capfd) -> None:
+def test_every_target_but_those_on_request_is_built_and_listed(
+    tool, asked, tmp_path, capfd
+) -> None:
     calls = asked("podman")
     images = _build(tool, tmp_path, "--registry=registry.test/gs", "--tag=7", "--base-image=mine")
     shown = capfd.readouterr().out
     assert set(images) == set(stages("Dockerfile")) - {
-        *("pip", "package", "base", "light-packages", "network-packages")
+        *("pip", "package", "base", "light-packages", "network-packages"),
+        *("network-gpu-packages", "network-gpu"),
     }
     builds = [call for call in calls() if call[0] == "build"]
     assert len(builds) == len(images)
@@ -84,6 +87,21 @@ def test_every_target_is_built_and_listed(tool, asked, tmp_path, capfd) -> None:
         assert images[target]["bytes"] == 1166500000
         assert f"registry.test/gs/{target}:7" in shown
     assert "1166 MB" in shown
+
+
+def test_a_target_by_name_is_listed_beside_what_was_built_before(tool, asked, tmp_path) -> None:
+    calls = asked("podman")
+    _build(tool, tmp_path, "--tag=1", "--target=light", "--target=train")
+    images = _build(tool, tmp_path, "--tag=2", "--target=network-gpu", "--target=train")
+    assert {name: image["reference"].rpartition("/")[2] for name, image in images.items()} == {
+        "light": "light:1",
+        "train": "train:2",
+        "network-gpu": "network-gpu:2",
+    }
+    assert [call[3] for call in calls() if call[0] == "build"] == [
+        f"--target={name}" for name in ("light", "train", "network-gpu", "train")
+    ]
+    assert "network-gpu" not in _build(tool, tmp_path)
 
 
 @pytest.mark.parametrize("engine", ["docker", "podman", "buildah"])

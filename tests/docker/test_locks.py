@@ -6,7 +6,7 @@ import pytest
 
 from tests.docker.dockerfile import ROOT
 
-LOCKS = ("light", "network", "build", "audit", "services")
+LOCKS = ("light", "network", "gpu", "build", "audit", "services")
 
 
 def pins(path: Path) -> dict[str, tuple[str, set[str]]]:
@@ -64,8 +64,17 @@ def test_light_has_neither_networks_nor_pipelines(project) -> None:
     assert names(extras["network"]) <= network
 
 
+def test_gpus_get_what_the_network_image_has_but_for_tensorflow() -> None:
+    network = pins(ROOT / "docker" / "network.lock")
+    gpu = pins(ROOT / "docker" / "gpu.lock")
+    assert gpu.pop("tensorflow")[0] == network.pop("tensorflow-cpu")[0]
+    cuda = {name for name in gpu if name.startswith("nvidia-")}
+    assert {"nvidia-cudnn-cu12", "nvidia-cuda-runtime-cu12"} <= cuda
+    assert {name: pinned for name, pinned in gpu.items() if name not in cuda} == network
+
+
 def test_a_lock_follows_its_input(project) -> None:
-    for name in ("build", "audit", "services"):
+    for name in ("gpu", "build", "audit", "services"):
         lines = (ROOT / "docker" / f"{name}.in").read_text().splitlines()
         wanted = names([line for line in lines if not line.startswith("#")])
         assert wanted <= set(pins(ROOT / "docker" / f"{name}.lock"))

@@ -6,6 +6,10 @@ import pytest
 import rasterio
 from affine import Affine
 
+from tests.hub.fixtures import certificates, hub
+
+__all__ = ["certificates", "hub"]
+
 DEMO = Path(__file__).parents[2] / "demo" / "data" / "s1s2l8_flanders_2017_2018"
 REAL = Path(__file__).parents[1] / "data"
 

@@ -51,6 +51,7 @@ class Source:
     scenes: dict[Acquisition, Scene]
     sensors: dict[str, Sensor] = field(default_factory=lambda: {"s1": SENSOR})
     opened: int = 0
+    settings_key: str = "fetch.files"
 
     @property
     def acquisitions(self):

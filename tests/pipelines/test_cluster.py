@@ -24,7 +24,7 @@ EVERYTHING = {
     "retries": {"max": 7, "backoff": "8s", "factor": 1.5, "cap": "9min"},
     "timeout": "10h",
     "claims": [{"claim": "volume", "path": "/data", "sub_path": "inner"}],
-    "scratch": {"path": "/scratch", "size": "11Gi", "storage_class": "fast"},
+    "scratch": {"type": "ephemeral", "size": "11Gi", "storage_class": "fast"},
     "shared_memory": "12Mi",
     "environment": {"COLOUR": "red"},
     "secrets": [{"name": "keys", "env": {"id": "SH_CLIENT_ID"}, "optional": True}],
@@ -49,7 +49,7 @@ def package(tmp_path_factory):
             "parallelism": 6,
             "notify": {"webhook_env": "HOOK", "file": "/data/outcomes"},
             "defaults": DEFAULTS,
-            "tasks": {"train": EVERYTHING},
+            "tasks": {"train": EVERYTHING, "infer": {"scratch": {"path": "/work", "size": "3Gi"}}},
         }
     )
     path = tmp_path_factory.mktemp("cluster") / "package.yaml"
@@ -128,6 +128,17 @@ def test_everything_else_reaches_kubernetes(package):
         "imagePullPolicy": "Always",
         "securityContext": {"runAsUser": "13", "runAsGroup": "14", "runAsNonRoot": True},
     }
+
+
+def test_scratch_lies_on_the_nodes_disk_unless_it_is_a_volume_of_its_own(package):
+    given = package.on_kubernetes["exec-infer"]
+    assert given["emptyDirMounts"] == [
+        {"volumeName": "scratch", "mountPath": "/work", "sizeLimit": "3Gi"}
+    ]
+    assert "genericEphemeralVolume" not in given
+    assert package.containers["exec-infer"]["env"] == [
+        {"name": "GROUNDSHIFT_WORK", "value": "/work"}
+    ]
 
 
 def test_other_tasks_get_the_defaults(package):

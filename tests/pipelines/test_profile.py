@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 from typing import get_args
 
@@ -74,6 +75,22 @@ def test_built_images_replace_those_of_the_profile(tmp_path):
     assert images.of("evaluate") == "network:1"
 
 
+def test_tasks_on_accelerators_get_the_built_image_for_gpus(tmp_path):
+    built = tmp_path / "images.json"
+    names = ("fetch", "train", "evaluate", "infer", "network-gpu")
+    built.write_text(json.dumps({name: {"reference": f"{name}@sha256:1"} for name in names}))
+    gpu = {"accelerator": {"type": "nvidia.com/gpu"}}
+    images = load(tmp_path, tasks={"train": gpu, "drift": gpu}).with_images(built).images
+    assert {name: images.of(name) for name in ("fetch", "train", "evaluate", "infer")} == {
+        "fetch": "fetch@sha256:1",
+        "train": "network-gpu@sha256:1",
+        "evaluate": "network-gpu@sha256:1",
+        "infer": "infer@sha256:1",
+    }
+    built.write_text('{"train": {"reference": "train@sha256:1"}}')
+    assert load(tmp_path, tasks={"train": gpu}).with_images(built).images.of("train") == "network:1"
+
+
 def test_a_list_of_images_that_is_none_is_refused(tmp_path):
     built = tmp_path / "images.json"
     built.write_text('{"train": "b@sha256:2"}')
@@ -90,6 +107,10 @@ def test_a_list_of_images_that_is_none_is_refused(tmp_path):
         ({"tasks": {"train": {"cpu": {"limit": "all"}}}}, "tasks.train.cpu.limit.*found 'all'"),
         ({"tasks": {"train": {"memory": {"limit": "2 GB"}}}}, "tasks.train.memory.limit"),
         ({"tasks": {"train": {"timeout": "soon"}}}, "tasks.train.timeout.*'soon' is no length"),
+        (
+            {"tasks": {"train": {"scratch": {"size": "1Gi", "storage_class": "fast"}}}},
+            "tasks.train.scratch.*the node's disk has none; expected type: ephemeral",
+        ),
         (
             {"tasks": {"fetch": {"accelerator": {"type": "nvidia.com/gpu"}}}},
             "only tasks of train, evaluate, infer can use one",

@@ -1,5 +1,6 @@
 """A logged model: loads by MLflow alone, answers right, and knows nothing of this machine."""
 
+import importlib.metadata
 from pathlib import Path
 
 import mlflow
@@ -72,6 +73,20 @@ def test_it_names_its_signature_packages_and_run_but_no_place(
     run = client.get_run(logged[1])
     assert run.info.status == "FINISHED"
     assert len(run.outputs.model_outputs) == 1
+
+
+def test_a_model_trained_on_an_accelerator_is_served_on_processors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    installed = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name == "tensorflow-cpu":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "2.21.0" if name == "tensorflow" else installed(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert "tensorflow-cpu==2.21.0" in requirements()
 
 
 def test_requirements_are_pinned_to_what_is_installed() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from groundshift.domain.signature import Sensor
+from groundshift.observations.costs import Cost
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ class Scene(Protocol):
 class Source(Protocol):
     """A place that observations come from."""
 
+    settings_key: str
+    """Where its settings stand, for messages, e.g. `fetch.files`."""
+
     @property
     def sensors(self) -> Mapping[str, Sensor]:
         """The streams it offers and what their stored numbers mean."""
@@ -82,6 +86,9 @@ class Source(Protocol):
     @property
     def licences(self) -> Sequence[str]:
         """Licence and attribution lines."""
+
+    def cost(self, acquisition: Acquisition, grid: GeoBox) -> Cost | None:
+        """What it costs to read an acquisition onto a grid; None where it is free."""
 
     def open(self, acquisition: Acquisition) -> AbstractContextManager[Scene]:
         """Open an acquisition without a problem.

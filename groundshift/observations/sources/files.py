@@ -5,11 +5,14 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from odc.geo.geobox import GeoBox
+
 from groundshift.artifacts import digest
 from groundshift.artifacts.file_digests import FileDigests
 from groundshift.domain.signature import Kind, Sensor
 from groundshift.errors import SettingsError, SourceError
 from groundshift.observations.checks import is_thermal
+from groundshift.observations.costs import Cost
 from groundshift.observations.radiometry import REFLECTANCE_STEP, UNIT_NAMES
 from groundshift.observations.sources.base import Acquisition
 from groundshift.observations.sources.eopatch import EOPatchLayout
@@ -33,6 +36,8 @@ _RESAMPLING: Mapping[Kind, Resampling] = {"radar": "nearest", "optical": "biline
 
 class FilesSource:
     """Images on disk, listed by sensor and time."""
+
+    settings_key = "fetch.files"
 
     def __init__(
         self,
@@ -85,6 +90,10 @@ class FilesSource:
         self.acquisitions = tuple(
             sorted(self._found, key=lambda item: (item.sensor, item.time, item.source))
         )
+
+    def cost(self, acquisition: Acquisition, grid: GeoBox) -> Cost | None:
+        """Nothing: what is on disk is free."""
+        return None
 
     @contextmanager
     def open(self, acquisition: Acquisition) -> Iterator[RasterScene]:

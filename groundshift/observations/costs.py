@@ -1,0 +1,66 @@
+"""What images cost that a service is asked for, by sensor and month."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
+from pathlib import Path
+
+FILE_NAME = "costs.csv"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The price of one sensor's images of one month.
+
+    Attributes:
+        sensor: Name of the stream.
+        month: YYYY-MM.
+        images: Overpasses times cells that they reach.
+        requests: How many it takes.
+        units: Processing units of the provider.
+        bytes: Before compression, so an upper bound.
+    """
+
+    sensor: str
+    month: str
+    images: int
+    requests: int
+    units: float
+    bytes: int
+
+
+def total(costs: Iterable[Cost]) -> list[Cost]:
+    """Costs by sensor and month, each once, in order."""
+    sums: dict[tuple[str, str], Cost] = {}
+    for cost in costs:
+        key = (cost.sensor, cost.month)
+        so_far = sums.get(key)
+        sums[key] = cost if so_far is None else _sum(so_far, cost)
+    return [sums[key] for key in sorted(sums)]
+
+
+def write_costs(folder: Path, costs: Sequence[Cost]) -> None:
+    """Write the table of costs beside a plan."""
+    with (folder / FILE_NAME).open("w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(field.name for field in fields(Cost))
+        table.writerows(astuple(cost) for cost in costs)
+
+
+def in_words(costs: Sequence[Cost]) -> tuple[str, ...]:
+    """A sentence per sensor."""
+    sentences = []
+    for name in dict.fromkeys(cost.sensor for cost in costs):
+        (cost,) = total(Cost(**asdict(c) | {"month": ""}) for c in costs if c.sensor == name)
+        sentences.append(
+            f"{name}: {cost.images} images in {cost.requests} requests cost {cost.units:.1f} "
+            f"processing units, {cost.bytes / 1e6:.0f} MB before compression"
+        )
+    return tuple(sentences)
+
+
+def _sum(one: Cost, other: Cost) -> Cost:
+    numbers = ("images", "requests", "units", "bytes")
+    return Cost(
+        one.sensor, one.month, *(getattr(one, name) + getattr(other, name) for name in numbers)
+    )

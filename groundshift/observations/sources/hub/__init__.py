@@ -1,0 +1,1 @@
+"""The source `sentinelhub`: images from a Sentinel Hub deployment, through sentinelhub-py."""

@@ -1,0 +1,3 @@
+from tests.hub.fixtures import certificates, hub
+
+__all__ = ["certificates", "hub"]

@@ -1,0 +1,313 @@
+"""The fetch stage on a Sentinel Hub service: complete, resumed, repeated, planned, secret."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from components.fetch import planning
+from components.fetch.__main__ import app
+from components.fetch.stage import run
+from components.stack import stage as stack
+from groundshift.artifacts import ArtifactStore
+from groundshift.artifacts.fan_out import read_cells
+from groundshift.cube.store import Cube
+from groundshift.domain.signature import Stream
+from groundshift.errors import BudgetError, SourceError
+from groundshift.observations.areas import cells_of
+from groundshift.observations.sources.hub import source
+from groundshift.observations.store import Observations
+from groundshift.settings import parse
+from tests.hub import scenes
+from tests.hub.fixtures import RADAR, SENSORS, settings_for
+from tests.hub.service import CLIENT, FAULTS, SECRET
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _own_work_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
+    monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
+
+
+def fetch(folder, settings, **options):
+    run(settings, observations=folder, **options)
+    return Observations.open(folder)
+
+
+def looks(hub):
+    """How often each image was asked for, by collection, orbit, time and place."""
+    keys = []
+    for body in hub.images:
+        (data,) = body["input"]["data"]
+        wanted = data["dataFilter"]
+        keys.append(
+            (data["type"], wanted["timeRange"]["from"], tuple(body["input"]["bounds"]["bbox"]))
+        )
+    return Counter(keys)
+
+
+def test_all_sensors_become_observations_as_from_files(hub, tmp_path):
+    observations = fetch(tmp_path / "observations", settings_for(hub))
+    (cell,) = observations.cells
+    assert {name: len(observations.times(cell.id, name)) for name in observations.sensors} == {
+        "s1_asc": 3,
+        "s1_des": 2,
+        "s2": 4,
+    }
+    values, valid = observations.read(cell.id, "s2", scenes.START)
+    tiles = scenes.optical((0,))
+    for number, band in enumerate(scenes.BANDS_S2):
+        pixels = scenes.whole(tiles, band)[scenes.INSIDE]
+        np.testing.assert_array_equal(values[..., number], pixels * valid)
+    assert values.dtype == np.uint16
+    assert set(looks(hub).values()) == {1}
+    assert hub.most_at_once > 1
+
+
+def test_the_cubes_signature_says_what_the_service_gave(hub, tmp_path):
+    settings = settings_for(hub)
+    fetch(tmp_path / "observations", settings)
+    values = json.loads(settings.model_dump_json(exclude={"fetch"}))
+    values["stack"] = {"radar": ["s1_asc", "s1_des"], "optical": "s2"}
+    cube = tmp_path / "cube"
+    stack.run(parse("stack", values), observations=tmp_path / "observations", cube=cube)
+    signature = Cube.open(cube).signature
+    radar = {"mission": "sentinel1", "bands": ("VV", "VH"), "level": "GRD"}
+    radar |= {"units": "linear power", "coefficient": "gamma0_ellipsoid"}
+    bands = tuple(scenes.BANDS_S2)
+    assert signature.streams == (
+        Stream("radar_a", **radar),
+        Stream("radar_b", **radar),
+        Stream("optical", "sentinel2", bands, level="L1C", units="reflectance"),
+    )
+    assert signature.resolution == 10
+
+
+def test_cells_side_by_side_hold_what_one_cell_holds(hub, tmp_path):
+    whole = fetch(tmp_path / "whole", settings_for(hub))
+    one, (cell,) = whole.read, whole.cells
+    parts = fetch(tmp_path / "parts", settings_for(hub, area={"cell": 320, "halo": 2}))
+    assert len(parts.cells) > 4
+    for row in parts.table.to_dict("records"):
+        part = next(each for each in parts.cells if each.id == row["cell"])
+        values, valid = parts.read(part.id, row["sensor"], row["time"])
+        left, top = part.core.boundingbox.left, part.core.boundingbox.top
+        column = round((left - cell.core.boundingbox.left) / 10)
+        line = round((cell.core.boundingbox.top - top) / 10)
+        rows = slice(max(line, 0), min(line + 32, 64))
+        columns = slice(max(column, 0), min(column + 32, 64))
+        mine = np.s_[
+            rows.start - line + 2 : rows.stop - line + 2,
+            columns.start - column + 2 : columns.stop - column + 2,
+        ]
+        expected, expected_valid = one(cell.id, row["sensor"], row["time"])
+        np.testing.assert_array_equal(valid[mine], expected_valid[rows, columns])
+        np.testing.assert_array_equal(values[mine], expected[rows, columns])
+
+
+def many(hub):
+    """Fifty dates of two sensors of two bands."""
+    days = range(50)
+    hub.scenes[:] = [*scenes.optical(days), *scenes.radar("ascending", days)]
+    sensors = {
+        "s1": RADAR | {"orbit": "ascending"},
+        "s2": SENSORS["s2"] | {"bands": ["B02", "B08"]},
+    }
+    period = {"start": "2020-03-01", "end": "2020-05-01"}
+    changes = {"fetch": {"sentinelhub": {"concurrency": 2}}}
+    return settings_for(hub, sensors=sensors, period=period, **changes)
+
+
+def killed(settings, observations, until):
+    """Run the command, and kill it once `until()` holds."""
+    command = [sys.executable, "-m", "components.fetch", "--observations", str(observations)]
+    process = subprocess.Popen(
+        [*command, "--settings", settings.model_dump_json()],
+        cwd=ROOT,
+        env=os.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None and not until():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_with_a_fifth_of_failures_and_two_kills_the_artifact_is_the_same(
+    hub, tmp_path, monkeypatch
+):
+    settings = many(hub)
+    undisturbed = fetch(tmp_path / "undisturbed", settings)
+    needed = len(hub.images)
+    assert needed == 100
+
+    hub.images.clear()
+    faults = cycle(FAULTS)
+    hub.stall = 0.1
+    hub.faults = lambda: next(faults) if len(hub.images) % 5 == 0 else ""
+    for share in (0.4, 0.8):
+        killed(settings, tmp_path / "disturbed", lambda: len(hub.images) > share * needed)  # noqa: B023
+    disturbed = fetch(tmp_path / "disturbed", settings)
+
+    assert disturbed.manifest.content_hash == undisturbed.manifest.content_hash
+    assert len(hub.images) <= 1.3 * needed
+    assert not list(disturbed.folder.rglob("*.part"))
+
+
+def test_a_later_run_asks_only_for_what_is_new(hub, tmp_path):
+    folder = tmp_path / "observations"
+    before = fetch(folder, settings_for(hub))
+    known = {record["digest"] for record in before.table.to_dict("records")}
+    hub.images.clear()
+
+    hub.scenes += scenes.radar("ascending", (19,))
+    after = fetch(folder, settings_for(hub), earlier=folder)
+    assert len(hub.images) == 1
+    assert known < set(after.table["digest"])
+    whole = fetch(tmp_path / "whole", settings_for(hub))
+    assert after.manifest.content_hash == whole.manifest.content_hash
+
+
+def test_what_was_reprocessed_is_asked_for_again_and_what_was_withdrawn_is_gone(hub, tmp_path):
+    folder = tmp_path / "observations"
+    fetch(folder, settings_for(hub))
+    hub.images.clear()
+    again = [scene for scene in hub.scenes if scene.time < scenes.START + scenes.DAY / 2]
+    assert len(again) == 2
+    for scene in again:
+        scene.name = scene.name.replace("_N0500_", "_N0510_")
+        scene.bands["B02"] = scene.bands["B02"] + 1
+    hub.scenes.remove(next(scene for scene in hub.scenes if scene.orbit == "descending"))
+    after = fetch(folder, settings_for(hub), earlier=folder)
+    assert len(hub.images) == 1
+    assert after.table.groupby("sensor").size().to_dict() == {"s1_asc": 3, "s1_des": 1, "s2": 4}
+    fresh = fetch(tmp_path / "fresh", settings_for(hub))
+    assert after.manifest.value_hash == fresh.manifest.value_hash
+
+
+def test_other_settings_do_not_take_what_is_there(hub, tmp_path):
+    folder = tmp_path / "observations"
+    fetch(folder, settings_for(hub))
+    hub.images.clear()
+    sensors = SENSORS | {"s2": SENSORS["s2"] | {"mask": "none"}}
+    fetch(folder, settings_for(hub, sensors=sensors), earlier=folder)
+    assert len(hub.images) == 9
+
+
+def test_what_a_store_published_is_not_asked_for_again(hub, tmp_path):
+    store = ArtifactStore.open(str(tmp_path / "store"))
+    settings = settings_for(hub)
+    (cell,) = cells_of(settings.area)
+    options = ["--settings", settings.model_dump_json(), "--store", str(store.root)]
+    options += ["--cell", cell.id, "--observations", str(tmp_path / "reference.json")]
+    for key, images in (("one", 9), ("two", 10)):
+        outcome = CliRunner().invoke(app, [*options, "--key", key])
+        assert outcome.exit_code == 0, outcome.output
+        store.publish("place", {cell.id: key}, ["observations"])
+        assert len(hub.images) == images
+        hub.scenes += scenes.radar("descending", (21,))
+
+
+def test_a_plan_asks_the_catalogue_only_and_a_new_scene_changes_its_keys(hub, tmp_path):
+    settings = settings_for(hub)
+    planning.run(settings, plan=tmp_path / "one")
+    planning.run(settings, plan=tmp_path / "two")
+    hub.scenes += scenes.radar("ascending", (19,))
+    planning.run(settings, plan=tmp_path / "three")
+    one, two, three = (
+        [planned.key for planned in read_cells(tmp_path / name)] for name in ("one", "two", "three")
+    )
+    assert one == two
+    assert one != three
+    assert hub.images == []
+
+
+def test_the_plans_price_is_what_is_spent(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "LARGEST", 40)
+    hub.largest = 40
+    settings = settings_for(hub)
+    summary = planning.run(settings, plan=tmp_path / "plan")
+    table = pd.read_csv(tmp_path / "plan" / "costs.csv")
+    assert hub.images == []
+    fetch(tmp_path / "observations", settings)
+    assert table["requests"].sum() == len(hub.images) == 9 * 4
+    assert table["units"].sum() == pytest.approx(hub.units)
+    assert table["month"].unique().tolist() == ["2020-03"]
+    assert "s1_asc: 3 images in 12 requests cost" in "; ".join(summary.notes)
+
+
+def test_a_run_stops_before_it_costs_more_than_allowed(hub, tmp_path):
+    per_scene = 64 * 64 / 512**2 * 14 / 3  # thirteen bands and CLM
+    sensors = {"s2": SENSORS["s2"]}
+    tight = settings_for(hub, sensors=sensors, fetch={"budget": per_scene * 2.5})
+    with pytest.raises(BudgetError, match="The first 2 would fit: end the period at 2020-03-11"):
+        fetch(tmp_path / "observations", tight)
+    assert hub.images == []
+    until = {"start": "2020-03-01", "end": "2020-03-11"}
+    fetch(tmp_path / "observations", settings_for(hub, sensors=sensors, period=until))
+    # What is there already costs nothing.
+    fetch(tmp_path / "observations", tight, earlier=tmp_path / "observations")
+    assert len(hub.images) == 4
+
+
+def test_what_a_killed_run_has_fetched_does_not_count(hub, tmp_path):
+    sensors = {"s2": SENSORS["s2"]}
+    settings = settings_for(hub, sensors=sensors, fetch={"sentinelhub": {"concurrency": 1}})
+    faults = iter(["", "", "", "quota"])
+    hub.faults = lambda: next(faults, "")
+    with pytest.raises(SourceError, match="quota"):
+        fetch(tmp_path / "observations", settings)
+    tight = settings.fetch.model_copy(update={"budget": 0.1})
+    fetch(tmp_path / "observations", settings.model_copy(update={"fetch": tight}))
+    assert len(hub.images) == 5
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"SH_CLIENT_SECRET": "another-secret"}, "refuses the credentials"),
+        ({"SH_CLIENT_SECRET": ""}, "found no SH_CLIENT_SECRET"),
+    ],
+)
+def test_a_refusal_ends_the_command_with_one_sentence_and_exit_code_2(
+    hub, tmp_path, monkeypatch, caplog, environment, message
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    arguments = ["--settings", settings_for(hub).model_dump_json()]
+    outcome = CliRunner().invoke(app, [*arguments, "--observations", str(tmp_path / "here")])
+    assert outcome.exit_code == 2
+    assert message in caplog.messages[-1]
+    assert "Traceback" not in caplog.text
+    assert not (tmp_path / "here").exists()
+
+
+def test_no_secret_is_written_anywhere(hub, tmp_path, monkeypatch, caplog, capfd):
+    caplog.set_level("DEBUG")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))  # where the client keeps a file
+    faults = iter(["503", "cut", "429"])
+    hub.faults = lambda: next(faults, "")
+    arguments = ["--settings", settings_for(hub).model_dump_json()]
+    outcome = CliRunner().invoke(app, [*arguments, "--observations", str(tmp_path / "here")])
+    assert outcome.exit_code == 0
+    assert json.loads(outcome.stdout.splitlines()[-1])["metrics"]["s2.acquisitions"] == 4
+    said = "".join((*capfd.readouterr(), outcome.output, caplog.text, *arguments))
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) > 9 * 5
+    assert not (tmp_path / "home").exists()
+    for secret in (SECRET, CLIENT, *hub.tokens):
+        assert secret not in said
+        assert not any(secret.encode() in content for content in written)

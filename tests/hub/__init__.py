@@ -1,0 +1,1 @@
+"""A faithful Sentinel Hub service on loopback."""
