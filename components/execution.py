@@ -1,5 +1,6 @@
 """Running one task of a stage: find its inputs, bring its output home, say how it ended."""
 
+import errno
 import logging
 import os
 import sys
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 RUN_ID = "GROUNDSHIFT_RUN_ID"
 """Environment variable: id of the pipeline run that a task belongs to."""
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,13 @@ def _work(
 
 def _ended(stage: str, error: Exception) -> typer.Exit:
     """Log why a stage failed, and give the exit that says what kind of failure it is."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        log.error(
+            "%s: %s. Nothing was written under the output's name. Make room and run it again",
+            stage,
+            error,
+        )
+        return typer.Exit(FAILED)
     if not isinstance(error, GroundshiftError):
         log.error("%s failed:\n%s", stage, "".join(traceback.format_exception(error)))
         return typer.Exit(FAILED)

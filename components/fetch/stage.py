@@ -18,6 +18,7 @@ from groundshift.observations.earlier import EarlierFirst
 from groundshift.observations.intake import (
     NO_OVERLAP,
     Intake,
+    costs_of,
     hash_values,
     require_budget,
     require_observations,
@@ -73,6 +74,7 @@ def run(
         inputs=inputs,
         resume=True,
     ) as draft:
+        draft.paid = bool(costs_of(source, source.acquisitions[:1], cells))
         intake = Intake(source, cells, draft, plan)
         if settings.fetch.budget is not None:
             require_budget(source, intake.pending, cells, settings.fetch.budget)

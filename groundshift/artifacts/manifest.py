@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from groundshift.artifacts.hashing import digest
+from groundshift.artifacts.hashing import digest, file_digest
 from groundshift.errors import ContractError
 
 FILE_NAME = "manifest.json"
@@ -105,7 +105,7 @@ def read_single(folder: Path, contract: str) -> Manifest:
             was changed after it was written.
     """
     path = folder / FILE_NAME
-    advice = f"Rerun the stage that writes it: python -m components.{WRITERS[contract]}"
+    advice = _advice(contract)
     if not path.is_file():
         raise ContractError(
             f"{folder}: expected a whole {contract} artifact, found no {FILE_NAME}. {advice}"
@@ -124,6 +124,7 @@ def read_single(folder: Path, contract: str) -> Manifest:
             licences=tuple(content["licences"]),
             record=document.get("record", {}),
         )
+        content_hash = manifest.content_hash
     except (ValueError, KeyError, TypeError) as error:
         raise ContractError(f"{path} can't be read ({error}). {advice}") from error
     if manifest.contract != contract:
@@ -132,18 +133,23 @@ def read_single(folder: Path, contract: str) -> Manifest:
             f"Check which folder is passed as --{contract}"
         )
     current = VERSIONS[contract]
-    if not max(1, current - 1) <= manifest.version <= current:
+    if manifest.version not in range(max(1, current - 1), current + 1):
         raise ContractError(
             f"{folder}: expected {contract} version {max(1, current - 1)} to {current}, "
             f"found {manifest.version}. {advice}, or install a newer groundshift"
         )
-    if manifest.content_hash != document.get("content_hash"):
+    if content_hash != document.get("content_hash"):
         raise ContractError(f"{path} was changed after it was written. {advice}")
     return manifest
 
 
-def check_files(folder: Path, manifest: Manifest) -> None:
+def check_files(folder: Path, manifest: Manifest, *, hashes: bool = False) -> None:
     """Refuse an artifact whose files are missing or have another size.
+
+    Args:
+        folder: of the artifact.
+        manifest: its manifest.
+        hashes: whether every byte is looked at too, which takes as long as reading it all.
 
     Raises:
         ContractError: naming the first such file.
@@ -154,6 +160,14 @@ def check_files(folder: Path, manifest: Manifest) -> None:
         if size != entry.size:
             found = "no such file" if size is None else f"{size} bytes"
             raise ContractError(
-                f"{path}: expected {entry.size} bytes, found {found}. Rerun the stage that "
-                f"writes it: python -m components.{WRITERS[manifest.contract]}"
+                f"{path}: expected {entry.size} bytes, found {found}. {_advice(manifest.contract)}"
             )
+        if hashes and (found := file_digest(path)) != entry.sha256:
+            raise ContractError(
+                f"{path}: expected bytes with the SHA-256 {entry.sha256}, found {found}: it was "
+                f"damaged after it was written. {_advice(manifest.contract)}"
+            )
+
+
+def _advice(contract: str) -> str:
+    return f"Rerun the stage that writes it: python -m components.{WRITERS[contract]}"

@@ -15,14 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from groundshift import __version__
 from groundshift.artifacts.hashing import ValueHash, digest, file_digest
 from groundshift.artifacts.manifest import FILE_NAME, VERSIONS, FileEntry, Manifest
-from groundshift.errors import ContractError
+from groundshift.errors import ContractError, GroundshiftError, SourceError
 
-_LOCK = ".lock"
+_CONTENT, _SCRATCH, _LOCK = "content", "scratch", ".lock"
 
 provenance: dict[str, Any] = {}
 """What this process adds to the record of every artifact it writes, such as ids of its run."""
@@ -40,6 +40,8 @@ class Draft:
     summary: dict[str, Any] = field(default_factory=dict)
     licences: set[str] = field(default_factory=set)
     record: dict[str, Any] = field(default_factory=dict)
+    paid: bool = False
+    """Whether what is in it cost money: then bad input doesn't remove it either."""
     manifest: Manifest | None = None
     """Set once the artifact is whole."""
 
@@ -82,14 +84,21 @@ def writing(
     started = time.time()
     key = digest({"settings": settings, "inputs": dict(inputs)})[:16]
     work = work_root() / area / contract / key
-    content, scratch = work / "content", work / "scratch"
+    content, scratch = work / _CONTENT, work / _SCRATCH
     with _locked(work, target):
         if not resume:
             shutil.rmtree(content, ignore_errors=True)
+        if not content.is_dir():  # then what was noted about it isn't true any more
+            shutil.rmtree(scratch, ignore_errors=True)
         content.mkdir(parents=True, exist_ok=True)
         scratch.mkdir(exist_ok=True)
         draft = Draft(content, scratch)
-        yield draft
+        try:
+            yield draft
+        except GroundshiftError as error:
+            if not draft.paid and not _may_pass(error):
+                _clear(work)
+            raise
         draft.manifest = Manifest(
             contract=contract,
             version=VERSIONS[contract],
@@ -110,6 +119,17 @@ def writing(
         )
         draft.manifest.write(content)
         replace(content, target)
+        _clear(work)
+
+
+def _may_pass(error: GroundshiftError) -> bool:
+    """Whether the same run may succeed later; else its remedy is another input or setting."""
+    return isinstance(error, SourceError) and (error.transient or error.refused)
+
+
+def _clear(work: Path) -> None:
+    """Remove work in progress, so that a kill in between leaves no note of content that is gone."""
+    shutil.rmtree(work / _SCRATCH, ignore_errors=True)
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -125,19 +145,23 @@ def list_files(folder: Path) -> tuple[FileEntry, ...]:
 
 
 def replace(source: Path, target: Path) -> None:
-    """Put a finished folder in its place; the old one stays until the new one is there."""
+    """Put a finished folder in its place; the old one stays until the new one is there.
+
+    The source is moved, or copied where it lies on another file system.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    staged = target.with_name(f".{target.name}.{os.getpid()}.new")
-    try:
-        source.rename(staged)
-    except OSError:  # the work folder lies on another file system
-        shutil.copytree(source, staged)
-        shutil.rmtree(source)
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    if target.exists():
-        target.rename(old)
-    staged.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    staged, old = (target.with_name(f".{target.name}.{end}") for end in ("new", "old"))
+    with _one_at_a_time(target.parent):
+        for left in (staged, old):  # by a run that was killed right here
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            source.rename(staged)
+        except OSError:  # the work folder lies on another file system
+            shutil.copytree(source, staged)
+        if target.exists():
+            target.rename(old)
+        staged.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -170,14 +194,38 @@ def link_tree(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def _locked(work: Path, target: Path) -> Iterator[None]:
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ContractError(
-                f"{target} is being written by another run with the same settings. "
-                "Wait for it, or stop it"
-            ) from None
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder itself, so that no lock file stays beside the artifacts."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(work: Path, target: Path) -> Iterator[None]:
+    path = work / _LOCK
+    while True:
+        work.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ContractError(
+                    f"{target} is being written by another run with the same settings. "
+                    "Wait for it, or stop it"
+                ) from None
+            # Who held it last removes the file: a lock on one that is gone keeps nobody out.
+            if _lies_at(path, lock):
+                yield
+                return
+
+
+def _lies_at(path: Path, file: IO[str]) -> bool:
+    """Whether an open file is the one that a path names."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False

@@ -6,6 +6,7 @@ area that fits into one square is one cell of its own size.
 """
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,13 @@ from pyproj import Geod, Transformer
 from shapely import box, transform
 from shapely.geometry.base import BaseGeometry
 
-from groundshift.errors import SettingsError
+from groundshift.errors import ContractError, SettingsError
 
 Slices = tuple[slice, slice]
+
+_MOST_CELLS = 1_000_000
+
+_ID = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,16 @@ class Cell:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Cell":
-        """The cell that `to_dict` described."""
+        """The cell that `to_dict` described.
+
+        Raises:
+            ContractError: an id that leads out of the folders that bear it.
+        """
+        if not _ID.fullmatch(values["id"]):
+            raise ContractError(
+                f"expected a cell whose id is of letters, digits, '_', '.' and '-', found "
+                f"{values['id']!r}. Rerun the stage that wrote the artifact"
+            )
         core = GeoBox(tuple(values["shape"]), Affine(*values["transform"]), values["crs"])
         return cls(values["id"], core, values["halo"])
 
@@ -106,12 +120,18 @@ def cover(
         Cells in rows from the north west. Their corners lie on multiples of the resolution.
 
     Raises:
-        SettingsError: an empty area, or a cell that is not a whole number of pixels.
+        SettingsError: an empty area or one outside of its reference system, a cell that is not a
+            whole number of pixels, or cells without number.
     """
     if geometry.is_empty:
         raise SettingsError("area.geometry holds no polygon: expected at least one, found none")
     target = target or utm_zone(geometry, crs)
     area = geometry if crs == target else _project(geometry, crs, target)
+    if not np.isfinite(area.bounds).all():
+        raise SettingsError(
+            f"area: expected coordinates that {crs} knows, found {_listed(geometry.bounds)}. "
+            "Correct area.bounds_crs, or the reference system of area.geometry"
+        )
     left, bottom, right, top = _snap(area.bounds, resolution)
     if right - left <= size and top - bottom <= size:
         return (_cell((left, bottom, right, top), target, resolution, halo, own_size=True),)
@@ -122,12 +142,21 @@ def cover(
         )
     columns = range(math.floor(left / size), math.ceil(right / size))
     rows = range(math.ceil(top / size) - 1, math.floor(bottom / size) - 1, -1)
+    if len(columns) * len(rows) > _MOST_CELLS:
+        raise SettingsError(
+            f"area.cell: expected at most {_MOST_CELLS} cells, found {len(columns) * len(rows)} of "
+            f"{size} in {_listed((left, bottom, right, top))}. Make area.cell larger"
+        )
     squares = [(c * size, r * size, (c + 1) * size, (r + 1) * size) for r in rows for c in columns]
     return tuple(
         _cell(square, target, resolution, halo, own_size=False)
         for square in squares
         if area.intersection(box(*square)).area > 0
     )
+
+
+def _listed(bounds: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:.6g}" for value in bounds)
 
 
 def _project(geometry: BaseGeometry, crs: CRS, target: CRS) -> BaseGeometry:

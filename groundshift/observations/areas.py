@@ -20,6 +20,7 @@ from groundshift.errors import SettingsError
 from groundshift.observations.sources import eopatch
 from groundshift.settings import AreaSettings
 
+_MOST_PIXELS = 1 << 28
 _ROUNDING = 1e-3  # of a pixel: closer to a pixel's edge is rounding, not area
 
 
@@ -29,8 +30,18 @@ def cells_of(area: AreaSettings) -> tuple[Cell, ...]:
     Raises:
         SettingsError: an area that can't be read, is empty, or asks for an impossible grid.
     """
-    if area.like is not None:
-        return (_cell_like(area, area.like),)
+    cells = (_cell_like(area, area.like),) if area.like is not None else _cover(area)
+    rows, columns = cells[0].grid.shape  # all are alike
+    if rows * columns > _MOST_PIXELS:
+        raise SettingsError(
+            f"area: expected cells of at most {_MOST_PIXELS} pixels, found {rows} x {columns}. Use "
+            "a larger area.resolution, a smaller area.cell, or a part of the image that area.like "
+            "names"
+        )
+    return cells
+
+
+def _cover(area: AreaSettings) -> tuple[Cell, ...]:
     geometry, crs = _geometry(area)
     target = None if area.crs == "auto" else _projected(area.crs)
     return cover(

@@ -13,7 +13,9 @@ EXECUTION: dict[str, Any] = {"execution": True}
 class Frozen(BaseModel):
     """Base of all settings: immutable, and no key it doesn't know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
 
 def _instant(value: object) -> object:
@@ -28,6 +30,10 @@ def _instant(value: object) -> object:
 
 
 Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
+SensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]
+"""Sensors name folders of artifacts, so that no name may lead out of them."""
 
 
 class AreaSettings(Frozen):

@@ -15,6 +15,9 @@ from groundshift.settings.sections import STAGE_SETTINGS, STAGES, StageSettings
 INPUTS = "inputs"
 """Key of an area that names the folder of the user's own files, which `dvc.yaml` watches."""
 
+_SHARED = ("task", "area", "period")
+"""What every stage is told beside its own section."""
+
 
 def load(
     stage: str, path: Path, *, area: str | None = None, overrides: Iterable[str] = ()
@@ -31,22 +34,24 @@ def load(
         SettingsError: unreadable file, unknown area, key or value.
     """
     document = _read_yaml(path)
-    areas = document.pop("areas", None) or {}
+    areas = _mapping(document.pop("areas", None), f"{path}: areas")
     if area is None and len(areas) == 1:
         area = next(iter(areas))
     if area is None or area not in areas:
+        near = difflib.get_close_matches(str(area), map(str, areas), 1)
+        advice = f"Did you mean {near[0]!r}?" if near else "Name it with --area"
         raise SettingsError(
             f"{path}: area {area!r} is not there; expected one of {', '.join(areas) or 'none'}. "
-            "Name it with --area, or add it under `areas`"
+            f"{advice}, or add it under `areas`"
         )
-    own = {key: value for key, value in (areas[area] or {}).items() if key != INPUTS}
-    merged = merge(document, own)
-    unknown = set(merged) - {"task", "area", "period", *STAGES}
-    if unknown:
-        raise SettingsError(f"{path}: {_unknown(sorted(unknown)[0], ['task', 'area', *STAGES])}")
+    own = _mapping(areas[area], f"{path}: areas.{area}")
+    merged = merge(document, {key: value for key, value in own.items() if key != INPUTS})
+    _require_sections(merged, str(path))
     for override in overrides:
-        merged = merge(merged, _override(override))
-    wanted = {key: merged[key] for key in ("task", "area", "period", stage) if key in merged}
+        changed = _override(override)
+        _require_sections(changed, f"--set {override!r}")
+        merged = merge(merged, changed)
+    wanted = {key: merged[key] for key in (*_SHARED, stage) if key in merged}
     return parse(stage, {"name": area, **wanted}, where=str(path))
 
 
@@ -82,6 +87,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         document = yaml.safe_load(path.read_text())
     except OSError as error:
         raise SettingsError(f"{path}: can't be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{path}: expected text in UTF-8, found other bytes: {error}"
+        ) from error
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}: no valid YAML: {error}") from error
     if not isinstance(document, dict):
@@ -93,11 +102,29 @@ def _override(text: str) -> dict[str, Any]:
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise SettingsError(f"--set {text!r}: expected key=value, e.g. window.length=90d")
-    tree: Any = yaml.safe_load(value)
+    try:
+        tree: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"--set {text!r}: the value is no valid YAML: {error}") from error
     for part in reversed(key.strip().split(".")):
         tree = {part: tree}
     result: dict[str, Any] = tree
     return result
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    """A part of the file that holds names and values, which may be left empty."""
+    if value is not None and not isinstance(value, dict):
+        raise SettingsError(f"{where}: expected names with values below them, found {value!r}")
+    return value or {}
+
+
+def _require_sections(values: dict[str, Any], where: str) -> None:
+    """Refuse a section that no stage knows, which would be passed over in silence."""
+    known = (*_SHARED, *STAGES)
+    unknown = sorted(str(key) for key in set(values) - set(known))
+    if unknown:
+        raise SettingsError(f"{where}: {_unknown(unknown[0], known)}")
 
 
 def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
@@ -127,7 +154,8 @@ def _known_keys(model: type[BaseModel], parents: Iterable[Any]) -> list[str]:
         if part in node.get("properties", {}):
             node = node["properties"][part]
         else:
-            node = node.get("items", node.get("additionalProperties", {}))
+            named: dict[str, Any] = next(iter(node.get("patternProperties", {}).values()), {})
+            node = node.get("items", node.get("additionalProperties", named))
     return list(_resolve(schema, node).get("properties", {}))
 
 

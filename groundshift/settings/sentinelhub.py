@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from groundshift.settings.base import EXECUTION, Frozen
+from groundshift.settings.base import EXECUTION, Frozen, SensorName
 
 Coefficient = Literal["gamma0_ellipsoid", "gamma0_terrain", "sigma0_ellipsoid", "beta0"]
 
@@ -69,7 +69,7 @@ class SentinelHubSettings(Frozen):
         description="address that gives tokens, instead of the deployment's",
         json_schema_extra=EXECUTION,
     )
-    sensors: dict[str, SentinelHubSensorSettings] = Field(min_length=1)
+    sensors: dict[SensorName, SentinelHubSensorSettings] = Field(min_length=1)
     concurrency: int = Field(
         8, ge=1, description="images that are asked for at once", json_schema_extra=EXECUTION
     )

@@ -6,8 +6,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from groundshift.domain.eras import EraName
-from groundshift.settings.base import EXECUTION, Frozen, PeriodSettings
+from groundshift.settings.base import EXECUTION, Frozen, PeriodSettings, SensorName
 from groundshift.settings.sentinelhub import SentinelHubSettings
+
+_NO_PATH = r"^[^/\\]+$"
 
 
 class PartSettings(Frozen):
@@ -44,8 +46,12 @@ class FileSensorSettings(Frozen):
     )
     parts: tuple[PartSettings, ...] = Field((), description="folders of GeoTIFFs")
     folder: str | None = Field(None, description="folder of EOPatches or Landsat products")
-    feature: str | None = Field(None, description="EOPatch data feature, e.g. L1C_data")
-    mask_feature: str | None = Field(None, description="EOPatch mask feature, e.g. dataMask")
+    feature: str | None = Field(
+        None, pattern=_NO_PATH, description="EOPatch data feature, e.g. L1C_data"
+    )
+    mask_feature: str | None = Field(
+        None, pattern=_NO_PATH, description="EOPatch mask feature, e.g. dataMask"
+    )
     bands: tuple[str, ...] = Field(description="bands to keep, in this order")
     units: Literal["dn", "reflectance", "linear", "db"] = Field(
         description="what the files hold; db becomes linear power"
@@ -54,7 +60,6 @@ class FileSensorSettings(Frozen):
     offset: float = Field(0.0, description="see scale")
     nodata: float | None = Field(
         None,
-        allow_inf_nan=False,
         description="invalid number; default: the file's own tag; NaN is always invalid",
     )
     mask: MaskSettings | None = Field(None, description="mask files and their rule")
@@ -71,7 +76,7 @@ class FilesSettings(Frozen):
     """The source `files`."""
 
     root: Path = Field(description="folder that holds the images")
-    sensors: dict[str, FileSensorSettings] = Field(min_length=1)
+    sensors: dict[SensorName, FileSensorSettings] = Field(min_length=1)
     licences: tuple[str, ...] = Field((), description="licence and attribution lines")
 
 

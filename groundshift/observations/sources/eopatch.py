@@ -11,7 +11,9 @@ acquisition.
 
 import gzip
 import json
+import math
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -41,6 +43,8 @@ _TIMES = ("timestamps.json", "timestamp.json")
 _STAMP = re.compile(r"\d{8}T\d{6}")
 _MASK_BAND = "mask"
 _SUFFIXES = (".npy", ".npy.gz")
+_ROOM = 8 << 30
+"""Bytes of an array that is read whole."""
 
 
 class ArrayRaster:
@@ -211,19 +215,46 @@ def _load(path: Path) -> NDArray[Any]:
             array: NDArray[Any] = np.load(path, mmap_mode="r")
             return array
         with gzip.open(path) as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+            _require_room(path, file)
+            array = np.lib.format.read_array(file, allow_pickle=False)
+            file.read(1)  # at the end, gzip compares its checksum
+            return array
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise SourceError(
             f"{path} can't be read ({error}): damaged or cut short? Expected a whole .npy array. "
             "Copy or write it again, or take its folder away"
         ) from error
 
 
+def _require_room(path: Path, file: gzip.GzipFile) -> None:
+    """Refuse a compressed array that can't be held in memory, by what its header promises."""
+    version = np.lib.format.read_magic(file)
+    read_header = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    shape, _, dtype = read_header(file)
+    size = math.prod(shape) * dtype.itemsize
+    if size > _ROOM:
+        raise SourceError(
+            f"{path}: expected at most {_ROOM >> 30} GiB in a compressed array, found shape "
+            f"{shape} ({size / 2**30:.0f} GiB). Write it as .npy, which is not read whole"
+        )
+    file.seek(0)
+
+
 def _times(patch: Path) -> tuple[Path, list[int]]:
     """The file of an EOPatch's time stamps, and the stamps in whole seconds (UTC)."""
     for path in (patch / name for name in _TIMES):
         if path.is_file():
-            stamps = [datetime.fromisoformat(text) for text in _json(path)]
+            try:
+                stamps = [datetime.fromisoformat(text) for text in _json(path)]
+            except (TypeError, ValueError) as error:
+                raise SourceError(
+                    f"{path}: expected a list of dates such as 2017-08-04T10:53:28, found another "
+                    f"({error}). Write the EOPatch again"
+                ) from error
             aware = [s if s.tzinfo else s.replace(tzinfo=UTC) for s in stamps]
             return path, [int(stamp.timestamp()) for stamp in aware]
     raise SourceError(

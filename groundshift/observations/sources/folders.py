@@ -36,8 +36,10 @@ def resolve(root: Path, folder: str, where: str) -> Path:
     """A folder below the root.
 
     Raises:
-        SettingsError: there is none of that name; with the nearest name, or what is there.
+        SettingsError: there is none of that name (with the nearest name, or what is there), or it
+            doesn't lie below the root.
     """
+    _require_below(folder, where)
     path = root / folder
     if path.is_dir():
         return path
@@ -51,8 +53,9 @@ def list_files(folder: Path, pattern: str, where: str) -> list[Path]:
     """Files of a folder that fit a pattern, sorted by path.
 
     Raises:
-        SettingsError: none does; with some of what is there.
+        SettingsError: none does (with some of what is there), or the pattern leads elsewhere.
     """
+    _require_below(pattern, where)
     files = sorted(path for path in folder.glob(pattern) if path.is_file())
     if not files:
         names = sorted(child.name for child in folder.iterdir())
@@ -62,6 +65,15 @@ def list_files(folder: Path, pattern: str, where: str) -> list[Path]:
             "Correct the pattern or the folder"
         )
     return files
+
+
+def _require_below(name: str, where: str) -> None:
+    """Refuse a name that leads out of the folder it counts from."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise SettingsError(
+            f"{where}: expected a name below fetch.files.root, found {name!r}, which leads out of "
+            "it. Move the root up, or link the folder into it"
+        )
 
 
 def _children(root: Path) -> Iterator[Path]:

@@ -27,6 +27,8 @@ from groundshift.observations.sources.scene import Mask, RasterScene, Resampling
 from groundshift.settings import FileSensorSettings
 
 _MASK_BAND = "mask"
+_ROOM = 1 << 30
+"""Bytes of pixels that are read from a file at once, and no more."""
 _STAMP_ONLY = re.compile(r"[\dT_-]+")
 _PLATFORM = re.compile(r"(?<![A-Z\d])(S[12][A-D]|L[COTEM]0?\d)(?=_|\d)")
 _BASELINE = re.compile(r"_N(\d{4})(?=_|$)")
@@ -76,6 +78,7 @@ class GeoTiffRaster:
         """Numbers of some bands in a window, [band, y, x]."""
         rows, columns = window
         part = RasterioWindow.from_slices(rows, columns)
+        self._require_room(len(bands), int(part.height), int(part.width))
         try:
             numbers: NDArray[Any] = self._image.read(
                 [self._numbers[band] for band in bands], window=part
@@ -93,6 +96,22 @@ class GeoTiffRaster:
     def conversion(self, band: str) -> Conversion:
         """What the numbers of a band mean."""
         return self._conversions.get(band, Scaling())
+
+    def _require_room(self, bands: int, height: int, width: int) -> None:
+        """Refuse pixels that can't be held in memory, however well they are compressed."""
+        pixel = max(np.dtype(kind).itemsize for kind in self._image.dtypes)
+        high, wide = max(self._image.block_shapes)
+        needs = {
+            f"{height} x {width} pixels in one cell": bands * height * width * pixel,
+            f"blocks of {high} x {wide} pixels": self._image.count * high * wide * pixel,
+        }
+        for found, size in needs.items():
+            if size > _ROOM:
+                raise SourceError(
+                    f"{self.name}: expected at most 1 GiB of pixels to read at once, found {found} "
+                    f"({size / 2**30:.0f} GiB). Write it again in tiles (gdal_translate -co "
+                    "TILED=YES) of about area.resolution, or make area.cell smaller"
+                )
 
     def _find_bands(self) -> dict[str, int]:
         """Position of each band in the file, from 1."""

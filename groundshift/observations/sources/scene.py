@@ -82,7 +82,8 @@ class RasterScene:
         """Reference system and bounds of the first part."""
         grid = self.parts[0].grid
         bounds = ", ".join(f"{value:.6g}" for value in grid.boundingbox.bbox)
-        return f"{bounds} in {grid.crs}"
+        code = grid.crs.to_epsg() if grid.crs else None
+        return f"{bounds} in {f'EPSG:{code}' if code else grid.crs}"
 
     def mask_numbers(self, grid: GeoBox) -> str:
         """The mask's numbers on a grid, most frequent first."""
@@ -144,7 +145,7 @@ def _measured(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Physical values [y, x] and where something was measured; 0 elsewhere."""
     physical = part.conversion(band).physical(numbers)
-    present = np.isfinite(physical)
+    present = np.abs(physical) <= np.finfo(np.float32).max  # what is stored; NaN isn't either
     for nodata in part.nodata(band):
         present &= numbers != nodata  # NaN, a usual tag, is not finite already
     return np.where(present, physical, 0.0), present
