@@ -128,10 +128,10 @@ def test_a_new_pass_changes_the_keys_and_a_later_end_alone_does_not(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"synthetic": None}, "expected a section fetch.synthetic"),
+        ({"synthetic": None}, "needs its section fetch.synthetic"),
         ({"plant": "demo/plantings/flanders_4.geojson"}, "has changes of its own"),
         ({"synthetic": {"preset": "harder"}}, "'city' or 'hard'"),
-        ({"source": "files"}, "expected a section fetch.files"),
+        ({"source": "files"}, "needs its section fetch.files"),
     ],
 )
 def test_mistakes_are_named(changes, message):
