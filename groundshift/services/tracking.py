@@ -12,9 +12,10 @@ import json
 import logging
 import math
 import os
+import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,8 +40,26 @@ RUN_FILE = "GROUNDSHIFT_RUN"
 _PARENT = "mlflow.parentRunId"
 _BATCH = 100
 """Most parameters that MLflow takes at once."""
+_TRIES = 4
+_COLLISION = re.compile("IntegrityError|UNIQUE constraint|duplicate key", re.IGNORECASE)
 _DIGEST = 36
 """Longest dataset digest that MLflow takes."""
+
+
+def with_peers(write: Callable[[], None]) -> None:
+    """Write what other runs may be writing at this moment; MLflow then refuses all but one.
+
+    It looks whether a dataset is there and adds it otherwise, in two steps: who comes second finds
+    it on the next try.
+    """
+    for attempt in range(_TRIES):
+        try:
+            write()
+            return
+        except mlflow_store.failures() as error:
+            if attempt == _TRIES - 1 or not _COLLISION.search(str(error)):
+                raise
+            time.sleep(0.2 * (attempt + 1))
 
 
 @dataclass
@@ -102,7 +121,8 @@ class StageRun:
             dataset = Dataset(kind, content[:_DIGEST], "artifact", source)
             inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", stage)]))
         if inputs:
-            self.store.client.log_inputs(self.id, inputs)
+            client = self.store.client
+            with_peers(lambda: client.log_inputs(self.id, inputs))
 
     def log_model(
         self, folder: Path, *, opener: str, example: Mapping[str, NDArray[Any]]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from groundshift.artifacts import Summary, read_manifest, writing
 from groundshift.errors import ContractError, SourceError
@@ -236,3 +237,21 @@ def test_in_an_image_only_a_server_that_is_named_is_tracked_on(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     with tracking.stage_run("train", settings, {}) as run:
         assert run.store is not None
+
+
+def test_a_dataset_that_another_run_adds_at_the_same_moment_is_found_again() -> None:
+    tries: list[int] = []
+
+    def write() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: datasets")
+
+    tracking.with_peers(write)
+    assert len(tries) == 3
+    with pytest.raises(MlflowException, match="no such run"):
+        tracking.with_peers(lambda: _raise(MlflowException("no such run")))
+
+
+def _raise(error: Exception) -> None:
+    raise error
