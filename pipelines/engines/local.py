@@ -7,6 +7,7 @@ import secrets
 import signal
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ def _processors() -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalEngine:
+class LocalEngine(ABC):
     """Runs pipelines on this machine; its children say how one task is run."""
 
     workers: int = field(default_factory=_processors)
@@ -120,9 +121,11 @@ class LocalEngine:
         given = {name: known[name] for name in attempt.demands.secrets if name in known}
         return {**given, **self.environment, **attempt.environment}
 
+    @abstractmethod
     def _attempt(self, attempt: Attempt) -> Ending:
-        raise NotImplementedError
+        """Run a task once, to its end."""
 
+    @abstractmethod
     def _end_leftovers(self, root: Path) -> None:
         """End what killed engines left running under a root."""
 

@@ -55,6 +55,9 @@ class ProcessEngine(LocalEngine):
             _signal(process.pid, signal.SIGKILL)  # also children it left behind
             process.wait()
 
+    def _end_leftovers(self, root: Path) -> None:
+        """Nothing is left: tasks die with the engine."""
+
     def _end(self, process: "subprocess.Popen[bytes]") -> None:
         """Ask it to end, then kill it."""
         _signal(process.pid, signal.SIGTERM)
