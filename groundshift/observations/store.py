@@ -34,6 +34,7 @@ from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor
 from groundshift.domain.time import stamp
 from groundshift.errors import ContractError
+from groundshift.observations.npy import map_array
 
 CONTRACT = "observations"
 NO_VALID_PIXEL = "no valid pixel"
@@ -146,8 +147,8 @@ class Observations:
         """
         folder = self._parts[cell_id] / observation_path(cell_id, sensor, time)
         try:
-            values = np.load(folder / _DATA, mmap_mode="r")[0]
-            valid = np.load(folder / _MASK, mmap_mode="r")[0, :, :, 0]
+            values = map_array(folder / _DATA)[0]
+            valid = map_array(folder / _MASK)[0, :, :, 0]
         except (OSError, ValueError, IndexError) as error:
             raise _broken(folder, "an observation", str(error)) from error
         expected = (*self._grid(cell_id).shape, len(self.sensors[sensor].bands))

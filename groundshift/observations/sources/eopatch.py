@@ -31,6 +31,7 @@ from groundshift.domain.bands import TABLES
 from groundshift.domain.time import find_stamp
 from groundshift.errors import SettingsError, SourceError
 from groundshift.observations.masks import check_rule
+from groundshift.observations.npy import map_array, read_header
 from groundshift.observations.radiometry import Conversion, Scaling
 from groundshift.observations.regrid import Window
 from groundshift.observations.sources.base import Acquisition
@@ -212,13 +213,9 @@ def _load(path: Path) -> NDArray[Any]:
     """A feature's array, mapped where it is not compressed."""
     try:
         if path.suffix != ".gz":
-            array: NDArray[Any] = np.load(path, mmap_mode="r")
-            return array
+            return map_array(path)
         with gzip.open(path) as file:
-            _require_room(path, file)
-            array = np.lib.format.read_array(file, allow_pickle=False)
-            file.read(1)  # at the end, gzip compares its checksum
-            return array
+            return _read(path, file)
     except (OSError, ValueError, EOFError, zlib.error) as error:
         raise SourceError(
             f"{path} can't be read ({error}): damaged or cut short? Expected a whole .npy array. "
@@ -226,22 +223,18 @@ def _load(path: Path) -> NDArray[Any]:
         ) from error
 
 
-def _require_room(path: Path, file: gzip.GzipFile) -> None:
-    """Refuse a compressed array that can't be held in memory, by what its header promises."""
-    version = np.lib.format.read_magic(file)
-    read_header = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, _, dtype = read_header(file)
+def _read(path: Path, file: gzip.GzipFile) -> NDArray[Any]:
+    """A compressed array, unless its header promises one that can't be held in memory."""
+    shape, fortran, dtype = read_header(file)
     size = math.prod(shape) * dtype.itemsize
     if size > _ROOM:
         raise SourceError(
             f"{path}: expected at most {_ROOM >> 30} GiB in a compressed array, found shape "
             f"{shape} ({size / 2**30:.0f} GiB). Write it as .npy, which is not read whole"
         )
-    file.seek(0)
+    values = np.frombuffer(file.read(size), dtype)
+    file.read(1)  # at the end, gzip compares its checksum
+    return values.reshape(shape, order="F" if fortran else "C")
 
 
 def _times(patch: Path) -> tuple[Path, list[int]]:
