@@ -19,10 +19,12 @@ from groundshift.assessment.network_scores import score_network
 from groundshift.assessment.protocol import LEVEL_MEANING, Panel
 from groundshift.assessment.results import TREES, LevelResult
 from groundshift.cube.store import Cube
-from groundshift.events.objects import ScoredWindows, cube_series, find_events
+from groundshift.events.objects import EventRule, ScoredWindows
+from groundshift.events.series import cube_sums
+from groundshift.events.table import find_events
 from groundshift.models.store import Detector
 from groundshift.samples.store import Samples
-from groundshift.settings import EvaluateStage
+from groundshift.settings import EvaluateStage, EventSettings
 
 Scores = NDArray[np.float32]
 
@@ -63,7 +65,7 @@ def run(
         inputs={name: manifest.content_hash for name, manifest in inputs.items()},
     ) as draft:
         network = partial(score_network, detector, images)
-        find = _finder(images, settings.evaluate.min_event)
+        find = _finder(images, settings.evaluate)
         results = Evaluation(images, indexed, settings.evaluate, network, find).results()
         headline = None if rival is None else read_headline(rival)
         gate = judge_gate(results[0], settings.evaluate.gate, headline)
@@ -96,7 +98,9 @@ def _summary(
     )
 
 
-def _finder(cube: Cube, min_pixels: int) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
+def _finder(
+    cube: Cube, settings: EventSettings
+) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
     """The dated events of a block's scores."""
 
     def find(panel: Panel, scores: Scores, threshold: float) -> gpd.GeoDataFrame:
@@ -105,10 +109,8 @@ def _finder(cube: Cube, min_pixels: int) -> Callable[[Panel, Scores, float], gpd
         origin = (block.rows.start, block.columns.start)
         return find_events(
             ScoredWindows(inside, panel.starts, panel.ends, block.grid),
-            threshold=threshold,
-            min_pixels=min_pixels,
-            read=cube_series(cube.cells[block.cell.id], origin),
-            prefix=f"{block.number}-",
+            EventRule.of(settings, threshold),
+            read=cube_sums(cube.cells[block.cell.id], origin),
         )
 
     return find

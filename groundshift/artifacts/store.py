@@ -9,6 +9,7 @@
     runs/<run>/<task>.json                      how the tasks of a run ended
     runs/<run>/.ended                           when the run itself did
     catalogue/<area>.json                       digests of source files that were seen before
+    reviews/<area>.parquet                      what analysts said of events
     incoming/                                   artifacts in the making
 
 A key is a digest of all that a cell's results depend on, so that whoever knows a plan finds every
@@ -225,9 +226,15 @@ class ArtifactStore:
             ContractError: it is not in the store any more.
         """
         manifest = read_single(self.folder(reference), reference.contract)
-        content_hash = manifest.inputs[contract]
-        location = f"objects/{contract}/{content_hash}"
-        return self.folder(Reference(contract, content_hash, "", location))
+        return self.folder(self.named(contract, manifest.inputs[contract]))
+
+    def named(self, contract: str, content_hash: str) -> Reference:
+        """The reference of an artifact that is known by its hash only."""
+        return Reference(contract, content_hash, "", f"objects/{contract}/{content_hash}")
+
+    def reviews(self, area: str) -> Path:
+        """Where the table of what analysts said of an area's events lies, if there is one."""
+        return self.root / "reviews" / f"{_name(area)}.parquet"
 
     def require_ref(self, area: str, cell: str, key: str, contract: str) -> Reference:
         """What was made for a cell and a key.

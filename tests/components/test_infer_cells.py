@@ -154,7 +154,6 @@ def test_the_report_over_cells_is_that_of_one_run(mapped):
 
 
 def test_a_cell_mapped_apart_has_the_maps_of_the_whole_area(mapped):
-    count = 0
     for cell in mapped.area.cells:
         folder = mapped.area.part("scores", cell)
         paths = sorted(folder.rglob("*.tif"))
@@ -163,8 +162,22 @@ def test_a_cell_mapped_apart_has_the_maps_of_the_whole_area(mapped):
             same = mapped.whole["maps"] / path.relative_to(folder)
             assert path.parent.name == cell
             np.testing.assert_array_equal(read_map(path), read_map(same))
-        count += len(gpd.read_parquet(folder / "events.parquet"))
-    assert count == len(gpd.read_parquet(mapped.whole["maps"] / "events.parquet"))
+
+
+def test_events_are_joined_over_the_edges_of_cells(mapped):
+    events = gpd.read_parquet(mapped.whole["maps"] / "events.parquet")
+    over = events[events["cells"].str.contains(",")]
+    assert len(over)
+    for event in over.itertuples():
+        parts = [
+            gpd.read_parquet(mapped.area.part("scores", cell) / "objects.parquet")
+            for cell in event.cells.split(", ")
+        ]
+        pixels = [
+            table[table.within(event.geometry.buffer(0.1))]["pixels"].sum() for table in parts
+        ]
+        assert min(pixels) > 0
+        assert sum(pixels) == event.pixels
 
 
 def test_what_was_published_is_not_computed_again(mapped):
