@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
 
 from groundshift.errors import ContractError
+from groundshift.samples.labels.truth import ACCEPTED, REJECTED
 
-ACCEPTED, REJECTED, UNSURE = "accepted", "rejected", "unsure"
+UNSURE = "unsure"
 VERDICTS = (ACCEPTED, REJECTED, UNSURE)
 
 CLASSES = (
@@ -137,17 +137,6 @@ def _problems(row: Any, known: Mapping[str, Any], by: str) -> list[str]:
     elif not shape.is_valid:
         problems.append("expected a valid polygon, found one that crosses itself")
     return problems
-
-
-def reviewed_labels(reviews: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Reviews as reference labels: what is sure, with `kind` and dates.
-
-    Returns:
-        Accepted events as changes from `start` to `end`, rejected ones as no change, each with
-        the column `verdict`. Unsure ones are left out.
-    """
-    sure = reviews[reviews["verdict"].isin((ACCEPTED, REJECTED))]
-    return sure.assign(kind=np.where(sure["verdict"] == ACCEPTED, "urban", REJECTED))
 
 
 def _listed(names: Sequence[str]) -> str:

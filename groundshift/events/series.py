@@ -141,8 +141,8 @@ def _sensor_sums(
     assert totals is not None  # there is an object, so there was a square
     seasonal = sensor.kind == "optical"
     return [
-        LookSums(sensor.name, quantities, seasonal, times, total, number)
-        for total, number in zip(totals, list(seen), strict=True)
+        LookSums(sensor.name, quantities, seasonal, times, total, looks[0])
+        for total, looks in zip(totals, np.split(seen, count), strict=True)
     ]
 
 

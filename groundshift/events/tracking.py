@@ -13,8 +13,8 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from groundshift.events.reviews import REJECTED
 from groundshift.events.table import CONFIRMED, GROWN, NEW, WITHDRAWN, typed
+from groundshift.samples.labels.truth import REJECTED
 
 OVERLAP = 0.3
 """Two outlines are of one event if they share this part of the smaller one."""

@@ -171,17 +171,17 @@ def backdrops(cubes: Mapping[str, "CellCube"], canvas: Canvas) -> tuple[Backdrop
     if sensor is None:
         return None
     spans = np.array(dates)
-    kind = "natural colour" if len(_shown_bands(sensor)) == 3 else f"{sensor.bands[0]}"
+    kind = "natural colour" if len(shown_bands(sensor)) == 3 else f"{sensor.bands[0]}"
     captions = [
         f"{sensor.name} {kind}, median of the clearest looks {_day(spans[:, a].min())} to "
         f"{_day(spans[:, a + 1].max())}"
         for a in (0, 2)
     ]
-    before, after = _stretch(early, late)
+    before, after = stretch(early, late)
     return Backdrop(before, captions[0]), Backdrop(after, captions[1])
 
 
-def _shown_bands(sensor: Sensor) -> tuple[int, ...]:
+def shown_bands(sensor: Sensor) -> tuple[int, ...]:
     """Indices of red, green and blue; of the first band where the sensor lacks one of them."""
     if sensor.kind == "optical":
         try:
@@ -225,7 +225,7 @@ def _composite(
 
     A pixel that none of them saw takes what the last of them carried forward.
     """
-    bands = _shown_bands(sensor)
+    bands = shown_bands(sensor)
     inner_rows, inner_columns = cell_cube.cell.inner
     height, width = cell_cube.cell.core.shape
     rows = max(1, _STRIP_VALUES // (width * len(bands)) // factor) * factor
@@ -258,7 +258,7 @@ def _median(looks: NDArray[np.float32]) -> NDArray[np.float32]:
     return middle
 
 
-def _stretch(*images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def stretch(*images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """To 0...1 between the 2nd and 98th percentile over all images and bands.
 
     One stretch for all bands keeps grey things grey.

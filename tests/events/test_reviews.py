@@ -11,7 +11,6 @@ from groundshift.events.reviews import (
     check,
     empty_reviews,
     read_reviews,
-    reviewed_labels,
     update,
     write_reviews,
 )
@@ -94,12 +93,3 @@ def test_many_bad_rows_are_counted():
     rows = reviews(*((f"e{n}", "no", None, 0) for n in range(30)))
     with pytest.raises(ContractError, match="and 10 more"):
         check(rows, dict.fromkeys(rows["id"]), where="file.gpkg")
-
-
-def test_sure_reviews_are_labels():
-    table = reviews(
-        ("a", "accepted", "road", 0), ("b", "rejected", None, 0), ("c", "unsure", None, 0)
-    )
-    labels = reviewed_labels(table)
-    assert labels["kind"].tolist() == ["urban", "rejected"]
-    assert {"start", "end", "id", "verdict"} <= set(labels.columns)
