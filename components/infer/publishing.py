@@ -11,7 +11,9 @@ from groundshift.products.canvas import Canvas
 from groundshift.products.catalogue import CatalogueText, write_catalogue
 from groundshift.products.events_io import plain_rows, write_events
 from groundshift.products.findings import CellFindings
+from groundshift.products.project import write_project
 from groundshift.products.report.compose import Background, write_report
+from groundshift.products.series import write_series
 from groundshift.products.survey import Survey
 from groundshift.samples.labels.truth import URBAN
 from groundshift.settings import InferStage
@@ -48,6 +50,10 @@ def publish(
     model = sources.model.content_hash
     write_events(draft.folder, survey.table)
     text = CatalogueText(settings.name, period, _DESCRIPTION, sources.licences, model)
+    if settings.infer.series:
+        attribution = "; ".join(sources.licences)
+        write_series(draft.folder, survey.windows, title=_DESCRIPTION, attribution=attribution)
+    write_project(draft.folder, settings.name, survey.windows, period)
     write_catalogue(draft.folder, text, survey.windows)
     write_report(survey, _background(settings, sources, period))
     draft.values.add_text("cells", [f"{found.cell.id} {found.value_hash}" for found in findings])

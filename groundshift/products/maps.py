@@ -191,6 +191,7 @@ def write_cog(
         raster.set_band_description(1, name)
         raster.units = (name,)
         raster.update_tags(**tags, UNITS=name)
+        raster.update_tags(1, **_statistics(values, nodata))
         copy_raster(
             raster,
             path,
@@ -200,6 +201,21 @@ def write_cog(
             predictor="YES",
             overview_resampling="AVERAGE" if values.dtype.kind == "f" else "NEAREST",
         )
+
+
+def _statistics(values: NDArray[Any], nodata: float) -> dict[str, str]:
+    """Least, greatest, mean, deviation and share of the known pixels, as GDAL writes them down."""
+    known = values[np.isfinite(values) & (values != nodata)].astype(np.float64)
+    if not known.size:
+        return {}
+    figures = {
+        "MINIMUM": known.min(),
+        "MAXIMUM": known.max(),
+        "MEAN": known.mean(),
+        "STDDEV": known.std(),
+        "VALID_PERCENT": 100 * known.size / values.size,
+    }
+    return {f"STATISTICS_{name}": f"{figure:.6g}" for name, figure in figures.items()}
 
 
 def read_map(path: Path, factor: int = 1) -> NDArray[Any]:

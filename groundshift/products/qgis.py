@@ -1,6 +1,6 @@
 """Styles that QGIS reads: how maps and events are drawn, and what an analyst may fill in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from matplotlib import colormaps
@@ -16,6 +16,8 @@ VERSION = "3.28.0"
 VERDICT_COLOURS = {ACCEPTED: "#1b9e77", REJECTED: "#9a9a9a", UNSURE: "#7570b3"}
 
 _STOPS = 9
+_Stop = tuple[float, tuple[float, float, float, float], str]
+"""Value, red, green, blue and alpha, label."""
 
 
 def to_text(root: ET.Element) -> str:
@@ -93,7 +95,7 @@ def date_shader(period: tuple[int, int]) -> ET.Element:
     return _raster(items, lambda _: 255)
 
 
-def _raster(items, alpha) -> ET.Element:  # type: ignore[no-untyped-def]
+def _raster(items: Sequence[_Stop], alpha: Callable[[float], int]) -> ET.Element:
     low, high = items[0][0], items[-1][0]
     pipe = ET.Element("pipe")
     renderer = ET.SubElement(
@@ -120,7 +122,7 @@ def _raster(items, alpha) -> ET.Element:  # type: ignore[no-untyped-def]
             shader,
             "item",
             value=str(value),
-            color=f"#{red:02x}{green:02x}{blue:02x}",
+            color=f"#{int(red):02x}{int(green):02x}{int(blue):02x}",
             alpha=str(alpha(value)),
             label=label,
         )

@@ -238,6 +238,9 @@ class InferSettings(EventSettings):
     stride: int = Field(1, ge=1, description="map every n-th window")
     block: int = Field(256, ge=16, description="inference block in pixels, without its halo")
     halo: int | None = Field(None, ge=0, description="None: from the model's influence radius")
+    series: bool = Field(
+        True, description="also write all scores as one Zarr group, in columns of time"
+    )
     reviews: Path | None = Field(
         None,
         description="what analysts said of events (groundshift review import); default: the "
