@@ -17,6 +17,7 @@ from groundshift.artifacts import ArtifactStore, Champion, Reference, read_manif
 from groundshift.artifacts.writing import link_tree
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
+from groundshift.events.reviews import TYPES, write_reviews
 from groundshift.models.inputs import fit_inputs
 from groundshift.models.networks import NetworkSpec, build, weights
 from groundshift.models.store import PROBE, Detector, write_probe
@@ -188,6 +189,26 @@ def test_what_was_published_is_not_computed_again(mapped):
             assert mapped.store.current_key("test", cell, contract) == KEY
     assert mapped.map_cells("again") == 0
     assert mapped.report("again")["content_hash"] == first["content_hash"]
+
+
+def test_what_was_rejected_is_no_news_in_the_next_run(mapped):
+    mapped.report("first")
+    maps = mapped.store.folder(Reference.read(mapped.outside / "first/maps/reference.json"))
+    events = gpd.read_parquet(maps / "events.parquet")
+    assert events["news"].all()
+    said = {"verdict": "rejected", "class": "other", "by": "ada", "maps": "m"}
+    reviews = events.iloc[::5].assign(at=events["date"], **said)[[*TYPES, "geometry"]]
+    write_reviews(mapped.store.reviews("test"), reviews.astype(TYPES))
+    try:
+        mapped.report("reviewed")
+    finally:
+        mapped.store.reviews("test").unlink()
+    maps = mapped.store.folder(Reference.read(mapped.outside / "reviewed/maps/reference.json"))
+    after = gpd.read_parquet(maps / "events.parquet").set_index("id")
+    assert not after.loc[reviews["id"], "news"].any()
+    assert set(after.loc[reviews["id"], "review_by"]) == {"ada"}
+    assert after["news"].any()
+    assert {"reviews"} == read_manifest(maps, "maps").inputs.keys() & {"reviews", "earlier"}
 
 
 def test_cells_mapped_by_another_model_are_refused(mapped, tmp_path):
