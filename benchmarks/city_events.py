@@ -80,12 +80,15 @@ def simulated(world: World, seed: int) -> ScoredWindows:
     size, windows = tuple(grid.shape), len(world.starts)
     raised = np.zeros((windows, *size), np.float32)
     for row in world.truth.itertuples():
-        burnt = rasterize([row.geometry], size, transform=grid.transform, dtype=np.uint8) > 0
         taken = row.kind == URBAN or generator.random() < 0.3
         strength = generator.beta(4, 1.5) * taken
         share = world.share(row)
+        if not share.any():
+            continue
+        burnt = rasterize([row.geometry], size, transform=grid.transform, dtype=np.uint8)
+        y, x = np.nonzero(burnt)
         for window in np.flatnonzero(share > 0):
-            raised[window][burnt] = np.maximum(raised[window][burnt], strength * share[window])
+            raised[window, y, x] = np.maximum(raised[window, y, x], strength * share[window])
     for _ in range(150):  # spells of false alarm: a few windows at one place
         y, x = (int(generator.integers(0, edge)) for edge in size)
         first, last = int(generator.integers(0, windows)), int(generator.integers(2, 6))
