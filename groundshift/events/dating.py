@@ -24,6 +24,9 @@ distribution of the likelihood ratio of a break's date (Hansen, Econometrica 68(
 BELIEVED = 16.0
 """Twice the log likelihood ratio against no change, below which the series date nothing."""
 
+_SLOW_DAYS = 60
+"""Duration from which on the middle need not be tried at every look."""
+
 _MIN_LOOKS = 2
 """Least looks before and after the middle of a transition: a single one may be speckle."""
 
@@ -88,11 +91,13 @@ class _Ramps:
 
     @classmethod
     def between(cls, times: NDArray[np.int64]) -> "_Ramps":
-        """Each gap between neighbouring looks with each duration."""
-        before, after = times[:-1].astype(np.float64), times[1:].astype(np.float64)
-        durations = np.array(DURATIONS_DAYS, np.float64) * DAY
-        tiled = [np.tile(part, len(durations)) for part in ((before + after) / 2, before, after)]
-        return cls(tiled[0], np.repeat(durations, len(before)), tiled[1], tiled[2])
+        """Each gap between neighbouring looks with each duration; of slow ones every third gap."""
+        gaps = np.stack([times[:-1], times[1:]]).astype(np.float64)
+        tried = [gaps[:, :: 1 if days < _SLOW_DAYS else 3] for days in DURATIONS_DAYS]
+        before, after = np.concatenate(tried, axis=1)
+        counts = [part.shape[1] for part in tried]
+        durations = np.repeat(np.array(DURATIONS_DAYS, np.float64) * DAY, counts)
+        return cls((before + after) / 2, durations, before, after)
 
     def at(self, times: NDArray[np.int64]) -> NDArray[np.float64]:
         """How far each transition has come at each look, 0 to 1: [candidate, look]."""

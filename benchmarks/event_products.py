@@ -1,6 +1,6 @@
 """What the products of 1,000 x 1,000 pixels and 60 windows cost: maps, events, series, catalogue.
 
-    python -m benchmarks.products OBSERVATIONS CUBE
+    python -m benchmarks.event_products OBSERVATIONS CUBE
 
 The ground is the area `city`, 640 x 640 pixels, repeated to the right and downwards; the scores are
 simulated as in `benchmarks.city_events`. The report and its pictures are not part of it.
