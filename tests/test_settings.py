@@ -115,3 +115,5 @@ def test_services_are_asked_at_once_by_their_own_number(params):
     chosen = ["fetch.source=sentinelhub", f"fetch.sentinelhub.sensors.s2={sensor}"]
     assert load("fetch", params, overrides=["fetch.workers=3"]).fetch.threads == 3
     assert load("fetch", params, overrides=chosen).fetch.threads == 8
+    chosen = ["fetch.source=stac", f"fetch.stac.sensors.s2={sensor}", "fetch.stac.concurrency=5"]
+    assert load("fetch", params, overrides=chosen).fetch.threads == 5

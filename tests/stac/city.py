@@ -62,13 +62,12 @@ def part(columns: tuple[int, int], step: int) -> slice:
 
 
 def sentinel2(
-    provider=EARTH_SEARCH, city: SyntheticSource | None = None, days=6, edge=EDGE, block=None
+    provider=EARTH_SEARCH, city: SyntheticSource | None = None, days=6, edge=EDGE, tiles=TILES
 ) -> list[Product]:
     """Two granules per pass, of Level-2A: bands at their resolution, classes at 20 m."""
     city = city or source()
     passes = [item for item in city.acquisitions if item.sensor == "s2"][:days]
     offer = provider.offers[0]
-    tiles = {"31UFR": (0, edge)} if edge != EDGE else TILES
     products = []
     for item in passes:
         seen = image(city, item, ground((0, edge), (0, edge)))
@@ -83,13 +82,11 @@ def sentinel2(
                 pixels = squares(numbers[..., index], step).max((1, 3))[:, part(columns, step)]
                 grid = ground(columns, (0, edge), step * 10)
                 said = {"raster:bands": [{"nodata": 0, "scale": 1e-4, "offset": -0.1}]}
-                files[offer.assets[name]] = File(
-                    pixels, grid, 0, block or offer.block or 512, said=said
-                )
+                files[offer.assets[name]] = File(pixels, grid, 0, offer.block or 512, said=said)
             clear = squares(seen.valid, 2).all((1, 3))[:, part(columns, 2)]
             classes = np.where(clear, 4, 9).astype(np.uint8)
             files[offer.assets["SCL"]] = File(
-                classes, ground(columns, (0, edge), 20), 0, block or offer.block or 512
+                classes, ground(columns, (0, edge), 20), 0, offer.block or 512
             )
             stamp = f"{datetime.fromtimestamp(item.time, UTC):%Y%m%dT%H%M%S}"
             product = f"{item.platform}_MSIL2A_{stamp}_N0500_R051_T{tile}_{stamp}"
