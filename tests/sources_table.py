@@ -99,9 +99,12 @@ def rows() -> dict[str, Signature]:
         "`stac` planetary_computer: S2 L2A 6 bands": (stac_sensors("planetary_computer", L2A), s12),
         "`stac` cdse: S2 L2A 6 bands": (stac_sensors("cdse", L2A), s12),
         "`synthetic` s12, L1C": (list(city.source("s12", "L1C").sensors.values()), s12),
-        "`synthetic` ers12ls5": (list(city.source("ers12ls5", "L1C").sensors.values()), ers),
+        "`synthetic` ers12ls5, at 12.5 m": (
+            list(city.source("ers12ls5", "L1C").sensors.values()),
+            ers,
+        ),
     }
-    sizes = {"s12": 10, "ers12ls5": 30}
+    sizes = {"s12": 10, "ers12ls5": 12.5}
     return {
         label: Signature(
             tuple(
