@@ -47,7 +47,9 @@ class SplitSettings(Frozen):
         Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]
     ] = Field((0.5, 0.25, 0.25), description="weights of training, validation and test blocks")
     assign: BlockLists | None = Field(
-        None, description="instead of shares: the blocks of each split by number"
+        None,
+        description="instead of shares, in an area of at most 10 km: the blocks of each split by "
+        "number, in rows from its top left corner",
     )
     buffer: int = Field(16, ge=0, description="pixels left unused along borders between splits")
     seed: int = 0
