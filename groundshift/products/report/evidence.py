@@ -37,6 +37,8 @@ _EVENTS = {
 _NAMES = {
     "lightgbm": "LightGBM on window statistics",
     "ndvi_difference": "NDVI difference",
+    "ndvi_cusum": "CUSUM of NDVI",
+    "ndvi_ewma": "EWMA of NDVI",
     "endisi_difference": "ENDISI difference",
     "omnibus_count": "omnibus test count",
     "radar_log_ratio": "radar log-ratio",
