@@ -1,7 +1,7 @@
 """Comparing variants of the settings: what each one costs and how good its results are."""
 
 from pipelines.comparison.chain import Chain, Cost, Run, RunError
-from pipelines.comparison.table import Compared, render, rows
+from pipelines.comparison.table import Compared, Mean, render, rows
 from pipelines.comparison.variants import Axis, Variant, replicates, variants
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Chain",
     "Compared",
     "Cost",
+    "Mean",
     "Run",
     "RunError",
     "Variant",

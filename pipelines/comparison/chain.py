@@ -10,7 +10,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -114,23 +114,34 @@ class Chain:
             SettingsError: settings that can't be read.
             RunError: a stage failed.
         """
-        keys: dict[str, str] = {}
         folders: dict[str, Path] = {}
         costs: dict[str, Cost] = {}
         fresh = []
-        for stage, settings in self.settings(overrides).items():
-            made = WRITES[stage]
-            values: dict[str, Any] = settings.model_dump(mode="json")
-            before = [keys[name] for name in READS[stage]]
-            keys[made] = digest([__version__, stage, values, before])
-            place = self._folder / stage / keys[made][:16]
-            folders[made] = place / made
-            if not is_artifact(folders[made]) or not (place / _COST).is_file():
+        for stage, settings, place in self._places(overrides):
+            folders[WRITES[stage]] = place / WRITES[stage]
+            if not _is_made(stage, place):
                 inputs = {name: folders[name] for name in READS[stage]}
                 self._make(stage, settings, inputs, place)
                 fresh.append(stage)
-            costs[stage] = Cost(**json.loads((place / _COST).read_text()))
+            costs[stage] = _cost(place)
         return Run(folders, costs, tuple(fresh))
+
+    def finished(self, overrides: Sequence[str]) -> Run | None:
+        """The artifacts, if all of them are there; nothing is run."""
+        places = {stage: place for stage, _, place in self._places(overrides)}
+        if not all(_is_made(stage, place) for stage, place in places.items()):
+            return None
+        folders = {WRITES[stage]: place / WRITES[stage] for stage, place in places.items()}
+        return Run(folders, {stage: _cost(place) for stage, place in places.items()}, ())
+
+    def _places(self, overrides: Sequence[str]) -> Iterator[tuple[str, StageSettings, Path]]:
+        """Stage, settings and folder, which is named after these and all that come before."""
+        keys: dict[str, str] = {}
+        for stage, settings in self.settings(overrides).items():
+            values: dict[str, Any] = settings.model_dump(mode="json")
+            before = [keys[name] for name in READS[stage]]
+            keys[WRITES[stage]] = digest([__version__, stage, values, before])
+            yield stage, settings, self._folder / stage / keys[WRITES[stage]][:16]
 
     def _make(
         self, stage: str, settings: StageSettings, inputs: dict[str, Path], place: Path
@@ -161,3 +172,11 @@ class Chain:
             round(written / 1e6, 2),
         )
         (place / _COST).write_text(json.dumps(asdict(cost)) + "\n")
+
+
+def _is_made(stage: str, place: Path) -> bool:
+    return is_artifact(place / WRITES[stage]) and (place / _COST).is_file()
+
+
+def _cost(place: Path) -> Cost:
+    return Cost(**json.loads((place / _COST).read_text()))

@@ -52,6 +52,11 @@ _PLOTS = {
 }
 
 
+def detector_name(name: str) -> str:
+    """A detector as people call it."""
+    return _NAMES.get(name, name.replace("_", " "))
+
+
 @dataclass(frozen=True)
 class Evidence:
     """An evaluation artifact, opened for telling.
@@ -166,7 +171,7 @@ def _detector_cells(
     decoys = (ground.get("decoy") or {}).get("share_detected")
     note = f" ({scores['reason']})" if scores.get("reason") else ""
     return (
-        _NAMES.get(name, name.replace("_", " ")) + note,
+        detector_name(name) + note,
         *(_number(scores.get(score)) for score in _SCORES),
         f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else "",
         "" if decoys is None else f"{decoys:.0%}",
