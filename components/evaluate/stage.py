@@ -63,8 +63,8 @@ def run(
         inputs={name: manifest.content_hash for name, manifest in inputs.items()},
     ) as draft:
         network = partial(score_network, detector, images)
-        find = _finder(images, settings.evaluate.min_event)
-        results = Evaluation(images, indexed, settings.evaluate, network, find).results()
+        finders = (_finder(settings.evaluate.min_event, dated_by) for dated_by in (images, None))
+        results = Evaluation(images, indexed, settings.evaluate, network, *finders).results()
         headline = None if rival is None else read_headline(rival)
         gate = judge_gate(results[0], settings.evaluate.gate, headline)
         pictures = [path.name for path in write_files(draft.folder, results, gate)]
@@ -96,18 +96,21 @@ def _summary(
     )
 
 
-def _finder(cube: Cube, min_pixels: int) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
-    """The dated events of a block's scores."""
+def _finder(
+    min_pixels: int, dated_by: Cube | None
+) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
+    """The events of a block's scores, dated by radar series if a cube is given."""
 
     def find(panel: Panel, scores: Scores, threshold: float) -> gpd.GeoDataFrame:
         block = panel.block
         inside = np.where(block.inside, scores, np.float32(np.nan))
         origin = (block.rows.start, block.columns.start)
+        read = None if dated_by is None else cube_series(dated_by.cells[block.cell.id], origin)
         return find_events(
             ScoredWindows(inside, panel.starts, panel.ends, block.grid),
             threshold=threshold,
             min_pixels=min_pixels,
-            read=cube_series(cube.cells[block.cell.id], origin),
+            read=read,
             prefix=f"{block.number}-",
         )
 

@@ -88,6 +88,7 @@ def _loader(settings: TrainSettings, cube: Cube, samples: Samples) -> Loader:
         batch=settings.batch,
         stride=settings.stride,
         augment=settings.augment,
+        control=settings.control,
     )
 
 

@@ -163,6 +163,11 @@ class TrainSettings(Frozen):
     patience: int = Field(
         0, ge=0, description="epochs without improvement before it stops; 0 never"
     )
+    control: Literal["none", "labels", "time"] = Field(
+        "none",
+        description="control experiment: learn from the labels of another patch (labels) or of "
+        "another window (time); whatever such a network still finds was not learnt from labels",
+    )
     seed: int = 0
 
     @model_validator(mode="before")
