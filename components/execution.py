@@ -80,7 +80,7 @@ class Journal:
             return
         try:
             self.store.record(self.run, replace(self.outcome, **ended))
-        except OSError as error:
+        except (OSError, SourceError) as error:
             log.warning("%s: its outcome could not be written down (%s)", self.outcome.task, error)
 
 
@@ -106,7 +106,7 @@ def execute(verb: Verb, common: Common, values: dict[str, Any]) -> None:
     except GroundshiftError as error:
         raise _ended(verb.stage, error) from error
     try:
-        summary = _work(verb, common, values, given, output, store)
+        summary, location = _work(verb, common, values, given, output, store)
     except Exception as error:
         end = _ended(verb.stage, error)
         journal.write(exit=end.exit_code, kind=kind_of(error), message=message_of(error))
@@ -118,7 +118,7 @@ def execute(verb: Verb, common: Common, values: dict[str, Any]) -> None:
         kind=summary.outcome,
         message="; ".join(summary.notes),
         metrics=summary.metrics,
-        artifact=str(summary.artifact.relative_to(store.root)) if store else "",
+        artifact=location,
     )
     typer.echo(summary.to_json())
 
@@ -137,8 +137,12 @@ def _work(
     given: Mapping[str, Path],
     output: str,
     store: ArtifactStore | None,
-) -> Summary:
-    """Do the task, with its artifact where it belongs at the end."""
+) -> tuple[Summary, str]:
+    """Do the task, with its artifact where it belongs at the end.
+
+    Returns:
+        What it says of itself, and where its artifact lies in the store, if there is one.
+    """
     settings = common.settings_of(verb.stage)
     executor = Executor.parse(common.executor_output) if common.executor_output else None
     if store is not None and bool(common.cell) != bool(common.key):
@@ -159,13 +163,15 @@ def _work(
         with tracking.stage_run(verb.stage, settings, folders) as tracked:
             summary = verb.function(task, **{**values, **folders})
             tracked.finish(summary)
+        location = ""
         if store is not None:
             reference = task.keep(folders[output], contract)
+            location = reference.location
             reference.write(given[output])
             summary = summary.moved(store.folder(reference))
         if executor is not None:
             executor.respond(summary, output, contract)
-    return summary
+    return summary, location
 
 
 def _ended(stage: str, error: Exception) -> typer.Exit:

@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from groundshift.artifacts import ArtifactStore, Reference, is_artifact, write_collection
+from groundshift.artifacts import (
+    REFERENCE,
+    ArtifactStore,
+    Reference,
+    is_artifact,
+    write_collection,
+)
 from groundshift.artifacts.fan_out import CELLS, read_cells
-from groundshift.artifacts.store import REFERENCE
 from groundshift.errors import ContractError, SettingsError
 
 

@@ -46,6 +46,9 @@ Packages = Annotated[
 
 PARAMS, PACKAGES = Path("params.yaml"), Path("build")
 
+STORE, STORE_FOLDER = "GROUNDSHIFT_STORE", "data/store"
+"""Environment variable that names the artifact store, and where it lies otherwise."""
+
 
 @contextmanager
 def reported() -> Iterator[None]:

@@ -9,8 +9,15 @@ import typer
 from typer.testing import CliRunner
 
 from components import shell
-from groundshift.artifacts import ArtifactStore, Champion, Outcome, Summary, read_manifest, writing
-from groundshift.artifacts.store import Reference
+from groundshift.artifacts import (
+    ArtifactStore,
+    Champion,
+    Outcome,
+    Reference,
+    Summary,
+    read_manifest,
+    writing,
+)
 from groundshift.errors import BudgetError, ContractError, SettingsError, SourceError
 from groundshift.settings import StackStage
 
