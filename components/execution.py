@@ -1,5 +1,6 @@
 """Running one task of a stage: find its inputs, bring its output home, say how it ended."""
 
+import dataclasses
 import errno
 import logging
 import os
@@ -7,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from components.folders import Folder, Inputs, output_of
 from components.options import Common
 from components.outputs import Executor
 from components.task import Task
-from groundshift.artifacts import ArtifactStore, Outcome, Summary
+from groundshift.artifacts import ArtifactStore, Outcome, Summary, lineage
 from groundshift.artifacts.manifest import WRITERS
 from groundshift.artifacts.outcomes import (
     BAD_INPUT,
@@ -27,6 +28,8 @@ from groundshift.artifacts.outcomes import (
     kind_of,
     message_of,
 )
+from groundshift.artifacts.versions import Version
+from groundshift.artifacts.writing import recording
 from groundshift.errors import GroundshiftError, SettingsError, SourceError
 from groundshift.services import tracking
 
@@ -79,7 +82,7 @@ class Journal:
         if self.store is None or not self.run:
             return
         try:
-            self.store.record(self.run, replace(self.outcome, **ended))
+            self.store.record(self.run, dataclasses.replace(self.outcome, **ended))
         except (OSError, SourceError) as error:
             log.warning("%s: its outcome could not be written down (%s)", self.outcome.task, error)
 
@@ -150,7 +153,7 @@ def _work(
     with ExitStack() as stack:
         inputs = Inputs(store, settings.name, common.cell, common.key, stack)
         folders = {
-            name: inputs.find(folder, verb.contract(name))
+            name: inputs.find(folder, verb.contract(name), verb.folders[name].by_parts)
             for name, folder in given.items()
             if name != output
         }
@@ -160,8 +163,18 @@ def _work(
             folders[output] = stack.enter_context(store.incoming()) / contract
         keys = {common.cell: common.key} if common.cell else inputs.keys
         task = Task(settings, store, common.cell, keys)
-        with tracking.stage_run(verb.stage, settings, folders) as tracked:
+        read = {verb.contract(name): folder for name, folder in folders.items() if name != output}
+        made_from = {
+            lineage.INPUTS: lineage.describe(read),
+            lineage.SETTINGS: settings.model_dump(mode="json"),
+        }
+        with (
+            recording(made_from),
+            tracking.stage_run(verb.stage, settings, folders) as tracked,
+        ):
             summary = verb.function(task, **{**values, **folders})
+            version = Version.of(summary.artifact, contract).pointer
+            summary = dataclasses.replace(summary, version=version)
             tracked.finish(summary)
         location = ""
         if store is not None:

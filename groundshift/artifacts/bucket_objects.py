@@ -13,7 +13,7 @@ the others.
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -108,13 +108,13 @@ class BucketObjects:
         return self.cache.folder(reference)
 
     @contextmanager
-    def lent(self, reference: Reference) -> Iterator[Path]:
-        """An artifact's folder, of which large files are brought by the parts that are read."""
+    def lent(self, reference: Reference, by_parts: Callable[[str], bool]) -> Iterator[Path]:
+        """An artifact's folder, of which some files are brought by the parts that are read."""
         if self.cache.has(reference):
             yield self.cache.folder(reference)
             return
         with self.incoming() as folder:
-            ranged.lend(self.bucket, Version.fetched(self.bucket, reference), folder)
+            ranged.lend(self.bucket, Version.fetched(self.bucket, reference), folder, by_parts)
             try:
                 yield folder
             finally:

@@ -6,7 +6,7 @@ first (`need`), and it is brought then and stays; a file that is really here nee
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from groundshift.errors import ContractError
 from groundshift.storage import Blob, Bucket, download
 from groundshift.storage.bucket import WORKERS
 
-SMALL = 64 << 10
+_SMALL = 64 << 10
 """Bytes up to which a file is brought whole: one request anyway."""
 _GAP = 128 << 10
 """Bytes between two parts that are brought along, which is faster than another request."""
@@ -69,25 +69,28 @@ class _Distant:
         return part
 
 
-def lend(bucket: Bucket, version: Version, folder: Path) -> None:
-    """Let an artifact in S3 be read in a folder, its large files by parts.
+def lend(bucket: Bucket, version: Version, folder: Path, by_parts: Callable[[str], bool]) -> None:
+    """Let an artifact in S3 be read in a folder, some of its files by parts.
 
     Args:
         bucket: of the store.
         version: the artifact.
         folder: empty; it may go when nobody reads it any more, see `give_back`.
+        by_parts: which files, by their path inside the artifact; small ones come whole anyway.
 
     Raises:
         ContractError: an object is missing or damaged.
     """
-    blobs = version.blobs(folder)
-    download(bucket, [blob for blob in blobs if blob.size <= SMALL])
-    for blob in blobs:
-        if blob.size > SMALL:
-            blob.path.parent.mkdir(parents=True, exist_ok=True)
-            with blob.path.open("wb") as file:
-                file.truncate(blob.size)
-            _distant[str(blob.path)] = _Distant(bucket, blob)
+    whole, parts = [], []
+    for blob in version.blobs(folder):
+        large = blob.size > _SMALL and by_parts(blob.path.relative_to(folder).as_posix())
+        (parts if large else whole).append(blob)
+    download(bucket, whole)
+    for blob in parts:
+        blob.path.parent.mkdir(parents=True, exist_ok=True)
+        with blob.path.open("wb") as file:
+            file.truncate(blob.size)
+        _distant[str(blob.path)] = _Distant(bucket, blob)
 
 
 def give_back(folder: Path) -> int:

@@ -19,7 +19,7 @@ are documents that are replaced whole, so that readers need no lock.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -109,10 +109,16 @@ class ArtifactStore:
         return self.objects.folder(reference)
 
     @contextmanager
-    def lent(self, reference: Reference) -> Iterator[Path]:
-        """Where an artifact lies while it is read; of one in S3, large files come by parts."""
+    def lent(self, reference: Reference, by_parts: Callable[[str], bool]) -> Iterator[Path]:
+        """Where an artifact lies while it is read.
+
+        Args:
+            reference: to it.
+            by_parts: of which files only parts are read; where they lie in S3, these are brought
+                as they are asked for (`ranged.need`).
+        """
         if isinstance(self.objects, BucketObjects):
-            with self.objects.lent(reference) as folder:
+            with self.objects.lent(reference, by_parts) as folder:
                 yield folder
         else:
             yield self.objects.folder(reference)

@@ -29,6 +29,17 @@ provenance: dict[str, Any] = {}
 """What this process adds to the record of every artifact it writes, such as ids of its run."""
 
 
+@contextmanager
+def recording(entries: Mapping[str, Any]) -> Iterator[None]:
+    """Add entries to the record of every artifact that is written meanwhile."""
+    provenance.update(entries)
+    try:
+        yield
+    finally:
+        for name in entries:
+            provenance.pop(name, None)
+
+
 @dataclass
 class Draft:
     """An artifact being written: its folder and what the manifest will say."""
