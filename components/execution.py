@@ -167,6 +167,7 @@ def _work(
         made_from = {
             lineage.INPUTS: lineage.describe(read),
             lineage.SETTINGS: settings.model_dump(mode="json"),
+            lineage.CELL: common.cell,
         }
         with (
             recording(made_from),

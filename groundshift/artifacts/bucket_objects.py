@@ -74,7 +74,7 @@ class BucketObjects:
         blobs = {blob.name: blob for blob in version.blobs(folder)}
         for blob in blobs.values():
             link(blob.path, self._cached(blob.md5))
-        with self._intended(reference, [*blobs, self._list_name(version)]):
+        with self._intended(reference, self.names_of(version)):
             sent = upload(self.bucket, list(blobs.values()))
             listing, text = version.listing.text, version.pointer_text.encode()
             self.bucket.write(self._list_name(version), listing)
@@ -157,6 +157,10 @@ class BucketObjects:
         for item in self.bucket.listed("objects/"):
             contract, _, name = item.name.removeprefix("objects/").partition("/")
             yield Held(Reference.named(contract, name.removesuffix(".dvc")), item.modified)
+
+    def names_of(self, version: Version) -> set[str]:
+        """All objects of an artifact, the list of its files included."""
+        return {blob.name for blob in version.blobs(Path())} | {self._list_name(version)}
 
     def _list_name(self, version: Version) -> str:
         return remote_name(version.manifest.contract, version.pointer.md5)

@@ -15,8 +15,8 @@ from groundshift.artifacts.manifest import VERSIONS, Manifest, read_single
 from groundshift.artifacts.references import Reference
 from groundshift.artifacts.versions import Version
 
-INPUTS, SETTINGS = "inputs", "settings"
-"""Entries of the record: the artifacts behind each input, and the task's settings as given."""
+INPUTS, SETTINGS, CELL = "inputs", "settings", "cell"
+"""Entries of the record: artifacts behind each input, the settings as given, the task's cell."""
 
 WHOLE = ""
 """Stands for a cell where an input is one artifact."""

@@ -81,7 +81,8 @@ def lend(bucket: Bucket, version: Version, folder: Path, by_parts: Callable[[str
     Raises:
         ContractError: an object is missing or damaged.
     """
-    whole, parts = [], []
+    whole: list[Blob] = []
+    parts: list[Blob] = []
     for blob in version.blobs(folder):
         large = blob.size > _SMALL and by_parts(blob.path.relative_to(folder).as_posix())
         (parts if large else whole).append(blob)

@@ -27,7 +27,7 @@ from pathlib import Path
 from groundshift.artifacts.bucket_objects import BucketObjects
 from groundshift.artifacts.documents import BucketDocuments, Documents, FolderDocuments
 from groundshift.artifacts.file_digests import FileDigests
-from groundshift.artifacts.folder_objects import FolderObjects
+from groundshift.artifacts.folder_objects import FolderObjects, Held
 from groundshift.artifacts.hashing import digest
 from groundshift.artifacts.manifest import VERSIONS, WRITERS, Manifest, read_single
 from groundshift.artifacts.outcomes import Outcome
@@ -130,6 +130,10 @@ class ArtifactStore:
             ContractError: it is not in the store any more.
         """
         return self.objects.manifest(reference)
+
+    def held(self) -> Iterator[Held]:
+        """All artifacts, by contract and hash."""
+        return self.objects.held()
 
     def page(self, location: str, name: str) -> str:
         """Where a file of an artifact may be opened, a path or an address; empty if nowhere."""

@@ -174,7 +174,7 @@ def test_as_of_is_where_the_period_ends(tmp_path, as_of, end):
         (("--as-of", "2019-01-01"), "expected a date after period.start"),
         (("--area", "other"), "expected the area that --settings names, found 'area'"),
         (("--set", "stack.step=1d"), "--set changes what --params holds"),
-        (("--store", "s3://bucket"), "not supported: give"),
+        (("--store", "gs://bucket"), "not supported: give"),
         (("--executor-output", "{}"), "expected what Kubeflow passes"),
         (("--plan", "plan"), "expected one of --cube, --plan"),
     ],
