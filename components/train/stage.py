@@ -51,7 +51,8 @@ def run(settings: TrainStage, *, cube: Path, samples: Path, model: Path) -> Summ
     ) as draft:
         draft.licences.update(*(manifest.licences for manifest in manifests.values()))
         training = _train(settings.train, images, indexed, draft)
-    tracking.log_model(model, opener=OPENER, example=example(model))
+    content_hash = draft.finished.content_hash
+    tracking.log_model(model, opener=OPENER, example=example(model), content_hash=content_hash)
     return _summary(model, draft.finished, training.best)
 
 

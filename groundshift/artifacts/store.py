@@ -6,6 +6,7 @@
     published/<area>.json                       the maps that were published last
     champion/<area>.json                        model and evaluation that monitoring maps with
     champion/<area>/<content hash>.json         earlier ones too, by the model
+    decisions/<area>/<time>-<model>.json        why a model became the champion, or did not
     runs/<run>/<task>.json                      how the tasks of a run ended
     runs/<run>/.ended                           when the run itself did
     catalogue/<area>.json                       digests of source files that were seen before
@@ -25,11 +26,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from groundshift.artifacts.decisions import Decision
 from groundshift.artifacts.file_digests import FileDigests
 from groundshift.artifacts.manifest import FILE_NAME, VERSIONS, WRITERS, Manifest, read_single
 from groundshift.artifacts.outcomes import Outcome
-from groundshift.artifacts.writing import write_text
-from groundshift.errors import ContractError, SettingsError
+from groundshift.artifacts.writing import one_at_a_time, write_text
+from groundshift.errors import ContractError, SettingsError, SourceError
 
 REFERENCE = "reference.json"
 """File that stands in an output folder for an artifact in the store."""
@@ -84,6 +86,8 @@ class Champion:
 
     model: Reference
     evaluation: Reference
+    replaced: str = ""
+    """Content hash of the model that it took over from; empty for an area's first."""
 
 
 class ArtifactStore:
@@ -252,11 +256,33 @@ class ArtifactStore:
         path = self._current(area, cell, contract)
         return str(_read(path).get("key", "")) if path.is_file() else ""
 
-    def promote(self, area: str, champion: Champion) -> None:
-        """Make a model the one that monitoring maps with; earlier ones can still be asked for."""
-        document = {"model": asdict(champion.model), "evaluation": asdict(champion.evaluation)}
-        _write(self._champion(area, champion.model.content_hash), document)
-        _write(self._champion(area), document)
+    def promote(self, area: str, champion: Champion, *, replacing: str | None = None) -> None:
+        """Make a model the one that monitoring maps with; earlier ones can still be asked for.
+
+        Compare and swap: of several that want to replace the same champion one wins.
+
+        Args:
+            area: name.
+            champion: the model.
+            replacing: content hash of the present champion; by default the one it `replaced`,
+                another one where an earlier champion comes back.
+
+        Raises:
+            SourceError: another model is the champion by now (transient: judge by that one).
+        """
+        expected = champion.replaced if replacing is None else replacing
+        path = self._champion(area, champion.model.content_hash)
+        with one_at_a_time(path.parent):
+            found = self.champion_hash(area)
+            if found != expected:
+                raise SourceError(
+                    f"champion of {area}: expected {expected[:12] or 'none'}, found "
+                    f"{found[:12] or 'none'}: another run was faster, nothing was changed. Run it "
+                    "again, to be judged by that one",
+                    transient=True,
+                )
+            _write(path, asdict(champion))
+            _write(self._champion(area), asdict(champion))
 
     def champion(self, area: str, content_hash: str = "") -> Champion | None:
         """The model that monitoring maps with, or an earlier one; None if there is none.
@@ -272,7 +298,21 @@ class ArtifactStore:
         model, evaluation = (
             Reference.from_dict(document.get(name, {}), path) for name in ("model", "evaluation")
         )
-        return Champion(model, evaluation)
+        return Champion(model, evaluation, str(document.get("replaced", "")))
+
+    def champion_hash(self, area: str) -> str:
+        """Content hash of the present champion's model; empty if there is none."""
+        champion = self.champion(area)
+        return champion.model.content_hash if champion else ""
+
+    def decide(self, area: str, decision: Decision) -> None:
+        """Write down what was decided about a model."""
+        _write(self._path("decisions", area, decision.name), decision.to_dict())
+
+    def decisions(self, area: str) -> tuple[Decision, ...]:
+        """What was decided about an area's models, oldest first."""
+        paths = sorted((self.root / "decisions" / _name(area)).glob("[!.]*.json"))
+        return tuple(Decision.from_dict(_read(path)) for path in paths)
 
     def file_digests(self, area: str) -> FileDigests:
         """What is known of the files that an area's images come from."""

@@ -9,6 +9,7 @@
     baseline_pr_curves.csv    of the baselines
     events.csv                known changes with what was found of them, then false alarms
     summary.md                the verdict and the detectors, for people
+    model_card.md, model.stac.json                    see `model_card`
     pr_curve.png, reliability.png, dates.png
 
 Tables and pictures are those of the first level, the one that counts.

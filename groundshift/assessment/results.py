@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from groundshift.assessment.bootstrap import Interval
+from groundshift.assessment.comparison import Comparison
 from groundshift.assessment.judging import Judged, margin
 from groundshift.assessment.protocol import LEVEL_MEANING, Level, Panel
 from groundshift.assessment.scores import Score, as_json
@@ -64,6 +65,7 @@ class LevelResult:
         curve: reliability of the network.
         events: rows of `event_table`, None where no events are known.
         groups: rows of `events_by_group`.
+        comparison: with the champion, where there is one to compare with.
     """
 
     level: Level
@@ -75,6 +77,7 @@ class LevelResult:
     curve: pd.DataFrame = field(default_factory=pd.DataFrame)
     events: pd.DataFrame | None = None
     groups: pd.DataFrame | None = None
+    comparison: Comparison | None = None
 
     @property
     def judged(self) -> list[Judged]:
@@ -94,6 +97,8 @@ class LevelResult:
             found = {name: _rival(rival) for name, rival in self.rivals.items()}
             absent = {n: {"pr_auc": None, "reason": reason} for n, reason in self.absent.items()}
             document["baselines"] = found | absent
+        if self.comparison is not None:
+            document["champion"] = self.comparison.to_dict()
         if self.groups is not None:
             document["events_by_group"] = plain_rows(self.groups)
         return document

@@ -17,6 +17,8 @@ from groundshift.services.mlflow_store import Store
 from groundshift.services.packed import pack
 
 NAME = "detector"
+CONTENT_HASH = "groundshift.content_hash"
+"""Tag of a logged model and of its versions: of the model artifact."""
 
 _PACKAGE = Path(groundshift.__file__).parent
 _SCRIPT = "services/served_model.py"
@@ -33,6 +35,7 @@ def log_model(
     *,
     opener: str,
     example: Mapping[str, NDArray[Any]],
+    content_hash: str,
 ) -> str:
     """Log a model artifact into a run as an MLflow pyfunc model (models from code).
 
@@ -45,6 +48,7 @@ def log_model(
         opener: `module:function` that takes the artifact's folder and gives a function from named
             arrays to named arrays.
         example: arrays of one sample.
+        content_hash: of the artifact, by which the registry finds the model again.
 
     Returns:
         The URI of the logged model, `models:/...`.
@@ -68,6 +72,7 @@ def log_model(
             signature=signature,
             input_example=table,
             model_config={"opener": opener},
+            tags={CONTENT_HASH: content_hash},
         )
     return str(logged.model_uri)
 

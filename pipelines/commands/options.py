@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundshift.errors import GroundshiftError
+from groundshift.errors import GroundshiftError, SourceError
 
 if TYPE_CHECKING:
     # kfp takes seconds to import, which `groundshift --help` shall not.
@@ -71,6 +71,8 @@ def connect(host: str, namespace: str) -> "Server":
 
 
 def _exit_code(error: GroundshiftError) -> int:
+    if isinstance(error, SourceError):
+        return TRANSIENT if error.transient else BAD_INPUT
     from pipelines.kubeflow.server import ClusterError
 
     if not isinstance(error, ClusterError):

@@ -29,7 +29,10 @@ def logged(place: Path, settings: TrainStage, monkeypatch: pytest.MonkeyPatch) -
     (model / "factor.txt").write_text("2.5")
     with tracking.stage_run("train", settings, {}) as run:
         uri = tracking.log_model(
-            model, opener="tests.services.doubling:open_model", example=EXAMPLE
+            model,
+            opener="tests.services.doubling:open_model",
+            example=EXAMPLE,
+            content_hash="c" * 64,
         )
         assert run.store is not None
         assert run.store.client.get_run(run.id).info.status == "RUNNING"
