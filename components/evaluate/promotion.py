@@ -16,7 +16,7 @@ from groundshift.artifacts.decisions import Decision
 from groundshift.assessment.files import CONTRACT
 from groundshift.assessment.gate import promotes
 from groundshift.assessment.model_card import CARD
-from groundshift.models.served import OPENER, example
+from groundshift.products.serving.scorer import OPENER, example
 from groundshift.services import tracking
 from groundshift.services.registry import Registry
 from groundshift.settings import EvaluateStage

@@ -31,12 +31,12 @@ _ARCHITECTURE = "two-branch convolutional LSTM"
 _LIMITS = (
     "Scores order pixels by how likely they changed; they are no probabilities.",
     (
-        "It takes numbers of this signature only: other missions, levels, units, resolutions or steps "
-        "are refused."
+        "It takes numbers of this signature only: other missions, levels, units, resolutions or "
+        "steps are refused."
     ),
     (
-        "How good it is was measured on blocks of this area and period. Elsewhere, and in later years, "
-        "it has to be measured again."
+        "How good it is was measured on blocks of this area and period. Elsewhere, and in later "
+        "years, it has to be measured again."
     ),
 )
 
@@ -136,8 +136,8 @@ def _markdown(subject: Subject) -> str:
         "## How good",
         "",
         (
-            f"{LEVEL_MEANING[level].capitalize()}; {len(subject.result.network.blocks)} test blocks. "
-            f"Verdict of the gate: **{subject.gate.verdict}**."
+            f"{LEVEL_MEANING[level].capitalize()}; {len(subject.result.network.blocks)} test "
+            f"blocks. Verdict of the gate: **{subject.gate.verdict}**."
         ),
         "",
         "| measure | value |",
@@ -218,7 +218,7 @@ def _described(subject: Subject) -> dict[str, Any]:
                     "dim_order": ["batch", "time", "height", "width", "bands"],
                     "data_type": "float32",
                 },
-                "description": f"{stream.mission} {stream.level or ''} {stream.units or ''}".strip(),
+                "description": " ".join(filter(None, (stream.mission, stream.level, stream.units))),
                 "pre_processing_function": None,
             }
             for stream in detector.signature.streams

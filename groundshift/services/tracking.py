@@ -131,8 +131,7 @@ class StageRun:
 
         Args:
             folder: the artifact.
-            opener: `module:function` that takes the folder and gives a function from named arrays
-                to named arrays.
+            opener: see `logged_model.log_model`.
             example: arrays of one sample.
             content_hash: of the artifact.
 
