@@ -150,6 +150,47 @@ def score_place(
     return scores
 
 
+def score_window(
+    detector: Detector,
+    cell: CellCube,
+    first: int,
+    stop: int,
+    rows: slice,
+    columns: slice,
+    *,
+    block: int = 256,
+    memory: int = MEMORY,
+) -> NDArray[np.float32]:
+    """Score one window at a part of a cell's core, to the last bit what `map_cell` gives there.
+
+    Args:
+        detector: the model.
+        cell: the cell.
+        first: step of the window.
+        stop: step behind it.
+        rows: of the cell's core.
+        columns: likewise.
+        block: edge of a block without its halo, as `map_cell` takes it; whole blocks are scored.
+        memory: bytes that scoring may take, roughly; it does not change the scores.
+
+    Returns:
+        Scores [y, x]: the mean of the ensemble.
+
+    Raises:
+        ContractError: the cell's numbers are not what the model takes.
+        SettingsError: the cell's own halo is narrower than the model needs.
+    """
+    detector.require(cell.signature, owner=f"the model for cell {cell.cell.id}")
+    _require_context(cell, detector.radius)
+    scores = np.empty(cell.cell.core.shape, np.float32)
+    for part in blocks_of(cell, block, detector.radius):
+        spans = zip(part.target, (rows, columns), strict=True)
+        if all(mine.start < asked.stop and asked.start < mine.stop for mine, asked in spans):
+            found = _score_block(detector, cell, part, np.array([[first, stop]]), memory)
+            scores[part.target] = found[:, 0, *part.core].mean(axis=0)
+    return scores[rows, columns]
+
+
 def shown_digests(detector: Detector, cell: CellCube, windows: pd.DataFrame) -> list[str]:
     """What a model sees of each window, as a digest: windows that show the same score the same.
 

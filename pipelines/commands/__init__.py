@@ -2,11 +2,12 @@
 
 import typer
 
-from pipelines.commands import backfill, compare, compiling, lineage, run, runs, schedule
+from pipelines.commands import backfill, compare, compiling, lineage, models, run, runs, schedule
 
 _MODULES = (
     run,
     compare,
+    models,
     lineage,
     compiling,
     runs,
