@@ -2,10 +2,10 @@
 
 import typer
 
-from pipelines.commands import backfill, compiling, run, runs, schedule
+from pipelines.commands import backfill, compiling, run, runs, schedule, view
 
 
 def register(app: typer.Typer) -> None:
     """Add them to the command line, in the order in which one needs them."""
-    for module in (run, compiling, runs, schedule, backfill):
+    for module in (run, compiling, runs, schedule, backfill, view):
         module.register(app)
