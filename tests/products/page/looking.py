@@ -61,8 +61,13 @@ class Look:
 
     def colour(self, x: float, y: float) -> np.ndarray:
         """What the map shows at a place of the area: red, green, blue."""
-        shot = Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")
-        return np.array(shot.getpixel(tuple(map(round, self.where(x, y)))), int)
+        column, row = map(round, self.where(x, y))
+        return self.shot()[row, column]
+
+    def shot(self) -> np.ndarray:
+        """The screen, [y, x, band]."""
+        picture = Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")
+        return np.asarray(picture, int)
 
     def click(self, x: float, y: float) -> "Look":
         """Click the map; a single click counts once no second one came."""
