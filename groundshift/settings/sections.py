@@ -244,6 +244,7 @@ class InferSettings(Frozen):
     block: int = Field(256, ge=16, description="inference block in pixels, without its halo")
     halo: int | None = Field(None, ge=0, description="None: from the model's influence radius")
     min_event: int = Field(4, ge=1, description="smallest event in pixels")
+    page: bool = Field(True, description="write the map page (docs/page.md)")
 
 
 class StageSettings(Frozen):

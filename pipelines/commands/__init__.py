@@ -2,10 +2,21 @@
 
 import typer
 
-from pipelines.commands import backfill, compare, compiling, lineage, models, run, runs, schedule
+from pipelines.commands import (
+    backfill,
+    compare,
+    compiling,
+    lineage,
+    models,
+    run,
+    runs,
+    schedule,
+    view,
+)
 
 _MODULES = (
     run,
+    view,
     compare,
     models,
     lineage,
