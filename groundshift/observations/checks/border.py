@@ -12,7 +12,7 @@ from groundshift.observations.checks.series import Measure, Series, median
 from groundshift.settings import ChecksSettings
 
 _NOISE = -30.0  # dB of the strongest band
-_BELOW = 10.0  # dB under what the same ground has else
+_BELOW = 15.0  # dB under what the same ground has else
 _FEWEST_POINTS = 25
 
 
