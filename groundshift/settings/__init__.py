@@ -6,6 +6,7 @@ changed `train.epochs` reruns nothing upstream.
 """
 
 from groundshift.settings.base import AreaSettings, Frozen, PeriodSettings
+from groundshift.settings.checks import CheckName, ChecksSettings
 from groundshift.settings.loading import INPUTS, load, merge, parse
 from groundshift.settings.masks import MaskSettings
 from groundshift.settings.sections import (
@@ -46,6 +47,8 @@ __all__ = [
     "STAGE_SETTINGS",
     "AreaSettings",
     "BlockLists",
+    "CheckName",
+    "ChecksSettings",
     "CitySettings",
     "DriftSettings",
     "EvaluateSettings",

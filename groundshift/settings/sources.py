@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from groundshift.domain.eras import EraName
 from groundshift.settings.base import EXECUTION, Frozen, PeriodSettings, SensorName
+from groundshift.settings.checks import ChecksSettings
 from groundshift.settings.masks import MaskSettings
 from groundshift.settings.sentinelhub import SentinelHubSettings
 from groundshift.settings.stac import StacSettings
@@ -113,6 +114,7 @@ class FetchSettings(Frozen):
     plant: Path | None = Field(
         None, description="GeoJSON of changes to plant into the real pixels, as controlled truth"
     )
+    checks: ChecksSettings = ChecksSettings()
     budget: float | None = Field(
         None,
         ge=0,
