@@ -75,7 +75,7 @@ def test_the_newest_processing_counts_and_the_older_one_is_named(api, optical):
     assert "_N0511_" in kept.product_id
     assert kept.baseline == "0511"
     assert kept.time == older.time
-    assert older.source == f"sentinel-2-l2a/{optical[0].id}"
+    assert older.source == f"sentinel-2-l2a/{optical[0].id}, offset 0"
     assert older.problem.startswith("a newer processing is S2B_MSIL2A_")
     assert source.cost(older, cells_of(settings_for(api).area)[0].grid) is None
 
