@@ -29,11 +29,9 @@ from groundshift.artifacts.outcomes import (
 )
 from groundshift.errors import GroundshiftError, SettingsError, SourceError
 from groundshift.services import tracking
+from groundshift.services.run_tree import RUN_ID
 
 log = logging.getLogger(__name__)
-
-RUN_ID = "GROUNDSHIFT_RUN_ID"
-"""Environment variable: id of the pipeline run that a task belongs to."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -156,7 +154,9 @@ def _work(
             folders[output] = stack.enter_context(store.incoming()) / contract
         keys = {common.cell: common.key} if common.cell else inputs.keys
         task = Task(settings, store, common.cell, keys)
-        with tracking.stage_run(verb.stage, settings, folders) as tracked:
+        # In a run that is recorded, a cell's outcome becomes a row of its stage's table.
+        row = bool(common.cell and store and os.environ.get(RUN_ID))
+        with tracking.stage_run(verb.stage, settings, folders, row=row) as tracked:
             summary = verb.function(task, **{**values, **folders})
             tracked.finish(summary)
         if store is not None:

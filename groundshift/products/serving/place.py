@@ -126,20 +126,20 @@ class Places:
     def _window(self, cell: CellCube, request: Mapping[str, str]) -> tuple[int, int, int, int]:
         """First step, step behind the last, start and end."""
         windows = self.detector.windows
-        if date := request.get("date"):
+        if "date" in request and not {"start", "end"} & set(request):
             length = int(parse_duration(windows["length"]).total_seconds())
-            starts = cell.times[cell.times + length <= instant("date", date)]
+            starts = cell.times[cell.times + length <= instant("date", request["date"])]
             if not len(starts):
                 raise ContractError(
                     f"date: expected one with {windows['length']} of images before it, found "
-                    f"{date[:40]}: they begin {_shown(cell.times[0])}"
+                    f"{request['date'][:40]}: they begin {_shown(cell.times[0])}"
                 )
             start = int(starts[-1])
             end = start + length
-        elif "start" in request and "end" in request:
+        elif {"start", "end"} <= set(request) and "date" not in request:
             start, end = (instant(name, request[name]) for name in ("start", "end"))
         else:
-            raise ContractError("expected start and end of the window, or date")
+            raise ContractError("expected start and end of the window, or date, found others")
         first, stop = (int(step) for step in np.searchsorted(cell.times, (start, end)))
         low, high = windows.get("min_steps") or 1, windows.get("max_steps") or len(cell.times)
         if not low <= stop - first <= high:
@@ -178,6 +178,8 @@ def _cell(cube: Cube, name: str) -> CellCube:
 def _span(core: GeoBox, bbox: str, crs: str) -> tuple[slice, slice]:
     """Rows and columns of the pixels that a box touches."""
     rows, columns = core.shape
+    if crs and not bbox:
+        raise ContractError(f"crs: {crs[:40]!r} means nothing without a bbox")
     if not bbox:
         return slice(0, rows), slice(0, columns)
     try:

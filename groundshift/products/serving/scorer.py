@@ -38,6 +38,11 @@ Answer = dict[str, str]
 Scores = NDArray[np.float32]
 
 KIND = "score"
+_BELONGS = {
+    "sample": {"sample", "signature", "format"},
+    "cube": {"cube", "cell", "start", "end", "date", "bbox", "crs", "format"},
+}
+_FORMATS = {"sample": ("npz", "json"), "cube": ("npz", "json", "cog")}
 _DIGITS = 4
 """Of a score in JSON."""
 
@@ -59,17 +64,12 @@ class Scorer:
                 read, or its numbers are not what the model takes.
         """
         given = {name: value for name, value in request.items() if value}
+        kind = _kind(given)
         form = given.get("format", "npz")
-        named = [name for name in ("sample", "cube") if name in given]
-        if len(named) != 1:
-            raise ContractError(
-                "expected either a sample or a cube, found " + " and ".join(named or ["neither"])
-            )
-        if form not in (("npz", "json") if named == ["sample"] else ("npz", "json", "cog")):
-            raise ContractError(
-                f"format: expected npz or json, or cog for a place of a cube, found {form[:40]!r}"
-            )
-        if named == ["sample"]:
+        if form not in _FORMATS[kind]:
+            expected = " or ".join(_FORMATS[kind])
+            raise ContractError(f"format: expected {expected}, found {form[:40]!r}")
+        if kind == "sample":
             return self._series(given, form)
         return self._place(self.places.find(given), form)
 
@@ -125,6 +125,17 @@ def example(folder: Path) -> dict[str, NDArray[Any]]:
     """The sample of an artifact's probe."""
     with np.load(folder / PROBE, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive if name != "score"}
+
+
+def _kind(given: Request) -> str:
+    """Whether a request brings a sample or names a place of a cube."""
+    named = [name for name in _BELONGS if name in given]
+    if len(named) != 1:
+        found = " and ".join(named) or "neither"
+        raise ContractError(f"expected either a sample or a cube, found {found}")
+    if odd := sorted(set(given) - _BELONGS[named[0]]):
+        raise ContractError(f"{', '.join(odd)[:80]}: means nothing beside a {named[0]}")
+    return named[0]
 
 
 def _signature(text: str) -> Signature:
