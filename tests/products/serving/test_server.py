@@ -9,9 +9,11 @@ import warnings
 
 import numpy as np
 import pytest
+import rasterio
 import requests
 import uvicorn
 from mlflow.artifacts import download_artifacts
+from typer.testing import CliRunner
 
 from groundshift.artifacts import read_manifest
 from groundshift.errors import ContractError
@@ -20,6 +22,7 @@ from groundshift.services import logged_model, mlflow_store
 from groundshift.services.packed import pack, unpack
 from groundshift.services.served_files import check_logged_model
 from groundshift.services.server import ServerLimits, main, make_app
+from pipelines.cli import app as command_line
 from tests.products.serving.malformed import bodies, table
 
 JSON = {"Content-Type": "application/json"}
@@ -243,3 +246,39 @@ def test_a_model_that_is_not_there_is_worth_no_retry(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     assert main(["--model", "models:/groundshift-nowhere@champion"]) == 2
     assert main(["--model", "models:/x@champion", "--at-once", "0"]) == 2
+
+
+def predict(address, out, *options):
+    arguments = ["predict", "--server", address, "--out", str(out), *options]
+    return CliRunner().invoke(command_line, arguments)
+
+
+def test_the_command_line_asks_for_places_and_series(address, area, scorer, tmp_path):
+    place = ["--cube", str(area["cube"]), "--date", "2017-04-20"]
+    expected = scorer({"cube": str(area["cube"]), "date": "2017-04-20"})
+    result = predict(address, tmp_path / "a.npz", *place)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output) == json.loads(expected["about"])
+    with np.load(tmp_path / "a.npz") as found:
+        np.testing.assert_allclose(found["score"], unpack(expected["result"])["score"], atol=1e-6)
+    box = ["--bbox", "600050,5599800,600120,5599960", "--crs", "EPSG:32631"]
+    assert predict(address, tmp_path / "a.tif", *place, *box).exit_code == 0
+    with rasterio.open(tmp_path / "a.tif") as raster:
+        assert raster.shape == (16, 7)
+    np.savez(tmp_path / "series.npz", **example(area["model"]))
+    series = ["--series", str(tmp_path / "series.npz")]
+    assert predict(address, tmp_path / "a.json", *series).exit_code == 0
+    assert json.loads((tmp_path / "a.json").read_text())["about"]["kind"] == "score"
+
+
+def test_the_command_line_tells_who_is_to_blame(address, area, tmp_path):
+    out = tmp_path / "a.npz"
+    refused = predict(address, out, "--cube", "/etc", "--date", "2017-04-20")
+    assert refused.exit_code == 2
+    assert "lies below none of the folders" in refused.output
+    assert predict(address, tmp_path / "a.png", "--cube", "x").exit_code == 2
+    assert predict(address, out, "--series", str(tmp_path / "none.npz")).exit_code == 2
+    away = predict("http://ann:secret@127.0.0.1:9", out, "--cube", "x")
+    assert away.exit_code == 4
+    assert "secret" not in away.output
+    assert not out.exists()
