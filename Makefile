@@ -1,11 +1,12 @@
 # groundshift: `make demo` runs the main job, `make test` the tests; both set up what they need.
 PYTHON ?= python3.11
 AREA ?= demo
+FOLDER ?= build/evaluation
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test lint lock images images-audit clean
+.PHONY: help setup demo evaluate test lint lock images images-audit clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +21,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY) ## satellite images to change maps: the six stages on the demo area (or AREA=name)
 	@$(BIN)/groundshift run training --area $(AREA)
+
+evaluate: $(READY) ## scores against known truth, three cities: docs/evaluation.md (hours; FOLDER=)
+	$(BIN)/python -m benchmarks.city_scores $(FOLDER)
 
 test: $(READY) ## run the tests
 	$(BIN)/pytest

@@ -50,8 +50,8 @@ class Task(Generic[Settings]):
         champion = store.champion(self.area, content_hash)
         if champion is None:
             raise ContractError(
-                f"{store.root}: expected a champion {content_hash[:12]} of the area {self.area}, "
-                "found none. Run the training pipeline first, with evaluate --promote"
+                f"{store.address}: expected a champion {content_hash[:12]} of the area "
+                f"{self.area}, found none. Run the training pipeline first, with evaluate --promote"
             )
         return store.folder(champion.model), store.folder(champion.evaluation)
 

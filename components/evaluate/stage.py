@@ -66,8 +66,10 @@ def run(
     ) as draft:
         network = partial(score_network, detector, images)
         theirs = None if rival is None else partial(score_network, rival, images)
-        find = _finder(images, settings.evaluate.min_event)
-        results = Evaluation(images, indexed, settings.evaluate, network, find, theirs).results()
+        find, outline = (_finder(settings.evaluate.min_event, by) for by in (images, None))
+        results = Evaluation(
+            images, indexed, settings.evaluate, network, find, outline, theirs
+        ).results()
         gate = judge_gate(results[0], settings.evaluate.gate, incomparable)
         pictures = [path.name for path in write_files(draft.folder, results, gate)]
         licences = sorted({line for manifest in inputs.values() for line in manifest.licences})
@@ -115,18 +117,21 @@ def _rival(champion: Path | None, images: Cube, detector: Detector) -> tuple[Det
     return reigning, ""
 
 
-def _finder(cube: Cube, min_pixels: int) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
-    """The dated events of a block's scores."""
+def _finder(
+    min_pixels: int, dated_by: Cube | None
+) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
+    """The events of a block's scores, dated by radar series if a cube is given."""
 
     def find(panel: Panel, scores: Scores, threshold: float) -> gpd.GeoDataFrame:
         block = panel.block
         inside = np.where(block.inside, scores, np.float32(np.nan))
         origin = (block.rows.start, block.columns.start)
+        read = None if dated_by is None else cube_series(dated_by.cells[block.cell.id], origin)
         return find_events(
             ScoredWindows(inside, panel.starts, panel.ends, block.grid),
             threshold=threshold,
             min_pixels=min_pixels,
-            read=cube_series(cube.cells[block.cell.id], origin),
+            read=read,
             prefix=f"{block.number}-",
         )
 

@@ -59,7 +59,7 @@ def run(settings: TrainStage, *, cube: Path, samples: Path, model: Path) -> Summ
 def _train(settings: TrainSettings, cube: Cube, samples: Samples, draft: Draft) -> Training:
     """Train all members and write what they became."""
     signature = select_streams(cube.signature, settings.variant)
-    patches = samples.splits[samples.splits["split"] == "training"]
+    patches = samples.splits[samples.splits["split"] == "training"].sort_values("patch")
     inputs = fit_inputs(signature, cube.cells, patches, features=settings.features)
     spec = NetworkSpec.of_preset(
         settings.preset,
@@ -89,6 +89,7 @@ def _loader(settings: TrainSettings, cube: Cube, samples: Samples) -> Loader:
         batch=settings.batch,
         stride=settings.stride,
         augment=settings.augment,
+        control=settings.control,
     )
 
 

@@ -15,10 +15,18 @@ from groundshift.assessment.baselines import (
     compared_betas,
     simple_baselines,
 )
-from groundshift.assessment.calibration import brier, expected_calibration_error, reliability
+from groundshift.assessment.calibrating import Calibration, fit, probability_scores
+from groundshift.assessment.calibration import reliability
 from groundshift.assessment.comparison import CHAMPION, Contender, compare
 from groundshift.assessment.event_scores import event_summary, event_table, events_by_group, joined
 from groundshift.assessment.judging import Judged, Pooled, choose_threshold, judge, region_scores
+from groundshift.assessment.operating import (
+    Watched,
+    delays,
+    events_by_stratum,
+    operating_curve,
+    operating_summary,
+)
 from groundshift.assessment.protocol import Level, Panel, panels, positive
 from groundshift.assessment.results import LABEL, NETWORK, TREES, LevelResult, Rival
 from groundshift.assessment.scores import NO_THRESHOLD, Score, regression
@@ -58,6 +66,7 @@ class Evaluation:
         settings: of the stage.
         network: the network.
         find: the events of its scores.
+        outline: likewise, in haste: their dates don't matter.
         champion: the network to be compared with; None for none.
     """
 
@@ -68,10 +77,11 @@ class Evaluation:
         settings: EvaluateSettings,
         network: ScorePanels,
         find: FindEvents,
+        outline: FindEvents,
         champion: ScorePanels | None = None,
     ) -> None:
         self._cube, self._samples, self._settings = cube, samples, settings
-        self._find, self._champion = find, champion
+        self._find, self._outline, self._champion = find, outline, champion
         self._reader = StripReader(cube)
         main = main_kind(samples)
         validation, test = self._panels("validation", main), self._panels("test", main)
@@ -110,13 +120,23 @@ class Evaluation:
         extra = {
             **regression(pooled.all_labels, scores),
             **region_scores(test.panels, test.network, self.threshold, self._settings.boundary),
-            "brier": brier(labels, scores),
-            "calibration_error": expected_calibration_error(curve),
+            **probability_scores(labels, scores, _BINS),
         }
         result = replace(result, extra=extra, curve=curve)
         if which == "truth":
-            result = self._with_events(result, test)
+            result = self._calibrated(self._with_events(result, test), labels, scores)
         return self._with_baselines(result, test, which) if with_baselines else result
+
+    def _calibrated(
+        self, result: LevelResult, labels: NDArray[np.bool_], scores: PanelScores
+    ) -> LevelResult:
+        """The result with probabilities, which the validation blocks' truth makes of the scores."""
+        validation = Pooled.of(self._validation.panels, self._validation.network)
+        found = fit(validation.positives, validation.scores)
+        if not isinstance(found, Calibration):
+            return replace(result, no_calibration=found)
+        probability = probability_scores(labels, found(scores), _BINS)
+        return replace(result, calibration=found, probability=probability)
 
     def _with_events(self, result: LevelResult, test: Scored) -> LevelResult:
         """The result with scores of events; there are none where truth is no polygons."""
@@ -128,8 +148,22 @@ class Evaluation:
             names = ("event_precision", "event_recall", "event_f1")
             return replace(result, extra=result.extra | dict.fromkeys(names, reason))
         table = self._events(test, truth, threshold)
-        extra = result.extra | event_summary(table)
-        return replace(result, extra=extra, events=table, groups=events_by_group(table))
+        watched = [
+            Watched.of(panel, scores, truth)
+            for panel, scores in zip(test.panels, test.network, strict=True)
+        ]
+        curve = operating_curve(watched, self._outline)
+        extra = (
+            event_summary(table) | operating_summary(curve, watched) | delays(watched, threshold)
+        )
+        return replace(
+            result,
+            extra=result.extra | extra,
+            events=table,
+            groups=events_by_group(table),
+            strata=events_by_stratum(table, truth),
+            operating=curve,
+        )
 
     def _events(self, test: Scored, truth: gpd.GeoDataFrame, threshold: float) -> pd.DataFrame:
         return joined(

@@ -156,6 +156,8 @@ class StageRun:
         with self._tolerant("tags and figures"):
             self.store.client.set_tag(self.id, "groundshift.content_hash", summary.content_hash)
             self.store.client.set_tag(self.id, "groundshift.value_hash", summary.value_hash)
+            if summary.version is not None:
+                self.store.client.set_tag(self.id, "groundshift.dvc", summary.version.md5)
             for figure in summary.figures:
                 self.store.client.log_artifact(self.id, str(figure), "figures")
 

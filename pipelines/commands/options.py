@@ -46,6 +46,14 @@ Packages = Annotated[
 
 PARAMS, PACKAGES = Path("params.yaml"), Path("build")
 
+STORE, STORE_FOLDER = "GROUNDSHIFT_STORE", "data/store"
+"""Environment variable that names the artifact store, and where it lies otherwise."""
+
+Store = Annotated[
+    str,
+    typer.Option(help="Where the artifacts are: a folder, or s3://bucket/folder.", envvar=STORE),
+]
+
 
 @contextmanager
 def reported() -> Iterator[None]:
@@ -75,6 +83,8 @@ def _exit_code(error: GroundshiftError) -> int:
         return TRANSIENT if error.transient else BAD_INPUT
     from pipelines.kubeflow.server import ClusterError
 
+    if isinstance(error, SourceError) and error.transient:
+        return TRANSIENT
     if not isinstance(error, ClusterError):
         return BAD_INPUT
     if error.transient:

@@ -6,8 +6,14 @@ import pytest
 
 from groundshift.artifacts import ArtifactStore, Champion, Outcome, read_manifest
 from groundshift.artifacts.decisions import Decision
-from groundshift.artifacts.store import REFERENCE, Reference
+from groundshift.artifacts.hashing import file_digest
+from groundshift.artifacts.references import REFERENCE, Reference
 from groundshift.errors import ContractError, SettingsError, SourceError
+
+
+def make_file(folder):
+    (folder / "image").write_text("image")
+    return folder / "image"
 
 
 def kept(store, folder, contract="cube"):
@@ -185,10 +191,24 @@ def test_a_reference_replaces_the_artifact_of_an_earlier_run(store, make, tmp_pa
         Reference.read(folder / REFERENCE)
 
 
-@pytest.mark.parametrize("address", ["s3://bucket/store", "gs://bucket"])
-def test_a_store_that_is_no_folder_is_refused(address):
-    with pytest.raises(SettingsError, match="not supported yet: use a folder or a shared volume"):
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("gs://bucket", "not supported: give a folder, a shared volume or s3://bucket/folder"),
+        ("s3://", "expected an address like s3://bucket/folder"),
+        ("s3://bucket/../other", "expected an address like s3://bucket/folder"),
+        ("s3://key:secret@bucket", "expected an address like s3://bucket/folder"),
+    ],
+)
+def test_an_address_of_another_kind_is_refused(address, message):
+    with pytest.raises(SettingsError, match=message):
         ArtifactStore.open(address)
+
+
+def test_a_damaged_memory_of_source_files_costs_time_only(store, tmp_path):
+    (store.root / "catalogue").mkdir()
+    (store.root / "catalogue" / "area.json").write_text("{")
+    assert store.file_digests("area").of(make_file(tmp_path)) == file_digest(make_file(tmp_path))
 
 
 def test_a_store_at_a_file_is_refused(tmp_path):

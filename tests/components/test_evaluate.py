@@ -119,6 +119,7 @@ def test_baselines_see_what_the_network_sees(done):
     table = pd.read_csv(done[1] / "baselines.csv").set_index("detector")
     expected = {"network", "endisi_difference", "ndvi_difference", "omnibus_count"}
     expected |= {"radar_log_ratio", "radar_step", "lightgbm", "synthetic_label"}
+    expected |= {"ndvi_cusum", "ndvi_ewma"}
     assert set(table.index) == expected
     same = table.drop(index="synthetic_label")["prevalence"]
     assert same.nunique() == 1
@@ -139,6 +140,13 @@ def test_decoys_and_events_are_those_of_the_test_blocks(done):
     assert known["id"].tolist() == ["test-1", "test-swap", "test-2"]
     assert known["counts"].tolist() == [True, False, True]
     assert known["pixels"].tolist() == [16, 16, 16]
+    strata = pd.read_csv(done[1] / "strata.csv").set_index(["by", "stratum"])
+    assert strata.loc[("size", "0.1 to 0.5 ha"), "events"] == 2
+    curve = pd.read_csv(done[1] / "operating.csv")
+    assert set(curve["events"]) == {2}
+    assert curve["recall"].between(0, 1).all()
+    network = metrics_of(done[1])["controlled_truth"]["network"]
+    assert network["exposure"] == pytest.approx(3 * 0.0064 / 100 * 196 / 365.25, rel=0.05)
 
 
 def test_pipelines_are_told_verdict_curves_and_page(done):

@@ -10,8 +10,15 @@ import typer
 from typer.testing import CliRunner
 
 from components import shell
-from groundshift.artifacts import ArtifactStore, Champion, Outcome, Summary, read_manifest, writing
-from groundshift.artifacts.store import Reference
+from groundshift.artifacts import (
+    ArtifactStore,
+    Champion,
+    Outcome,
+    Reference,
+    Summary,
+    read_manifest,
+    writing,
+)
 from groundshift.errors import BudgetError, ContractError, SettingsError, SourceError
 from groundshift.settings import StackStage
 
@@ -168,7 +175,7 @@ def test_as_of_is_where_the_period_ends(tmp_path, as_of, end):
         (("--as-of", "2019-01-01"), "expected a date after period.start"),
         (("--area", "other"), "expected the area that --settings names, found 'area'"),
         (("--set", "stack.step=1d"), "--set changes what --params holds"),
-        (("--store", "s3://bucket"), "not supported yet"),
+        (("--store", "gs://bucket"), "not supported: give"),
         (("--executor-output", "{}"), "expected what Kubeflow passes"),
         (("--plan", "plan"), "expected one of --cube, --plan"),
     ],
