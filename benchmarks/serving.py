@@ -34,7 +34,7 @@ from groundshift.services.packed import pack
 
 OPTICAL = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 BANDS = {"radar_a": ("VV", "VH"), "radar_b": ("VV", "VH"), "optical": OPTICAL}
-STEPS, SIZE = 30, 64
+STEPS, SIZE = 30, 32
 CLIENTS = (1, 4, 16)
 PORT = 18473
 
@@ -201,7 +201,7 @@ def main() -> None:
         os.environ["GROUNDSHIFT_WORK"] = str(folder / "work")
         server = serve(logged(make_model(folder / "model")))
         try:
-            speed(4 if quick else 24)
+            speed(4 if quick else 16)
             steadiness(server.pid, 100 if quick else 1000)
         finally:
             server.terminate()

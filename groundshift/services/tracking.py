@@ -327,7 +327,7 @@ def log_cells(run: str, area: str, outcomes: Sequence[Outcome], *, succeeded: bo
 
     MLflow that is lost by now costs the record, nothing else.
     """
-    if not (_wanted() and run):
+    if not (in_use() and run):
         return
     try:
         store = mlflow_store.open_store()

@@ -39,12 +39,11 @@ def inputs(tmp_path_factory):
 @pytest.fixture(params=["sqlite", "postgresql"])
 def server(request, tmp_path, monkeypatch):
     """A server, and the environment of whoever uses it."""
-    with pytest.MonkeyPatch.context():
-        if request.param == "sqlite":
-            yield from _served(f"sqlite:///{tmp_path}/mlflow.db", tmp_path, monkeypatch)
-            return
-        with postgres() as database:
-            yield from _served(database, tmp_path, monkeypatch)
+    if request.param == "sqlite":
+        yield from _served(f"sqlite:///{tmp_path}/mlflow.db", tmp_path, monkeypatch)
+        return
+    with postgres() as database:
+        yield from _served(database, tmp_path, monkeypatch)
 
 
 def _served(database, folder, monkeypatch):
@@ -87,25 +86,11 @@ def test_from_two_trainings_to_a_rollback(server, inputs, tmp_path, monkeypatch)
         found = client.get_registered_model(NAME).aliases
         return {alias: str(version) for alias, version in found.items()}
 
-    # MLflow is away at the start: nothing begins. It goes away in the middle: nothing is
-    # registered, and the same command completes what is missing.
-    server.kill()
-    assert judge(models[0]).exit_code == 4
-    assert not (tmp_path / "store" / "objects" / "evaluation").exists()
-    server.start()
-    real = stage.run
-
-    def struck(*arguments, **options):
-        summary = real(*arguments, **options)
-        server.kill()
-        return summary
-
-    with monkeypatch.context() as patch:
-        patch.setattr("components.evaluate.__main__.run", struck)
-        assert judge(models[0]).exit_code == 4
-    assert store.champion("made-up") is None
-    server.start()
-    assert not client.search_registered_models()
+    if server.database.startswith("sqlite"):  # once is enough: it is the same server
+        _strike(server, partial(judge, models[0]), monkeypatch)
+        assert store.champion("made-up") is None
+        assert not client.search_registered_models()
+    # Neither model was logged when it was trained, as if MLflow had been away at the end of that.
     result = judge(models[0])
     assert result.exit_code == 0, result.output
     assert champion() == first
@@ -127,6 +112,24 @@ def test_from_two_trainings_to_a_rollback(server, inputs, tmp_path, monkeypatch)
 
     _race(store, Registry(mlflow_store.open_store(), "made-up"), (first, second))
     champion()
+
+
+def _strike(server, judge, monkeypatch):
+    """Take MLflow away at the start, where nothing begins, and in the middle of the work."""
+    server.kill()
+    assert judge().exit_code == 4
+    server.start()
+    real = stage.run
+
+    def struck(*arguments, **options):
+        summary = real(*arguments, **options)
+        server.kill()
+        return summary
+
+    with monkeypatch.context() as patch:
+        patch.setattr("components.evaluate.__main__.run", struck)
+        assert judge().exit_code == 4
+    server.start()
 
 
 def _race(store, registry, hashes):

@@ -25,6 +25,7 @@ from groundshift.errors import ContractError
 from groundshift.models.inference import score_window
 from groundshift.models.store import PROBE, Detector
 from groundshift.products.maps import write_cog
+from groundshift.products.serving.cubes import Cubes
 from groundshift.products.serving.limits import Limits
 from groundshift.products.serving.place import Place, Places
 from groundshift.products.serving.sample import check_sample, read_arrays
@@ -118,7 +119,7 @@ def open_scorer(folder: Path) -> Callable[[Request], Answer]:
         SettingsError: limits that make no sense.
     """
     detector, limits = Detector.open(folder), Limits.from_environment()
-    return Scorer(detector, limits, Places(detector, limits), Lock())
+    return Scorer(detector, limits, Places(detector, limits, Cubes(limits)), Lock())
 
 
 def example(folder: Path) -> dict[str, NDArray[Any]]:
