@@ -247,12 +247,19 @@ class ArtifactStore:
         present = self.documents.look(place)
         written = None
         if self.champion_hash(area) == expected:
-            self.documents.write(_champion(area, champion.model.content_hash), document)
+            own = _champion(area, champion.model.content_hash)
+            earlier = self.documents.read(own)
+            self.documents.write(own, document)  # first: a champion can always be asked for
             written = (
                 self.documents.create(place, document)
                 if present is None
                 else self.documents.exchange(place, document, present.version)
             )
+            if written is None and self.champion_hash(area) != champion.model.content_hash:
+                if earlier is None:
+                    self.documents.remove([own])
+                else:
+                    self.documents.write(own, earlier)
         if written is None:
             raise SourceError(
                 f"champion of {area}: expected {expected[:12] or 'none'}, found "
