@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from groundshift.products.report.evidence import detector_name
 from pipelines.comparison import Mean, Run
 
-BEGIN, END = "<!-- tables:begin -->", "<!-- tables:end -->"
+MARKS = ("<!-- tables:begin -->", "<!-- tables:end -->")
 PICTURE = "evaluation.png"
 _LEARNS = ("lightgbm", "synthetic_label")
 _TRUTH = "controlled_truth"
@@ -42,9 +42,15 @@ def write_page(docs: Path, done: Mapping[str, Sequence[Run]]) -> None:
         *experiments(done),
     ]
     lines += ["", "## Agreement with synthetic labels", "", *agreement(done)]
-    page = docs / "evaluation.md"
-    head, rest = page.read_text().split(BEGIN)
-    page.write_text(f"{head}{BEGIN}\n\n{chr(10).join(lines)}\n\n{END}{rest.split(END)[1]}")
+    replaced(docs / "evaluation.md", MARKS, lines)
+
+
+def replaced(page: Path, marks: tuple[str, str], lines: Sequence[str]) -> None:
+    """Put lines between two marks of a page, in place of what stands there."""
+    begin, end = marks
+    head, rest = page.read_text().split(begin)
+    text = "\n".join(lines)
+    page.write_text(f"{head}{begin}\n\n{text}\n\n{end}{rest.split(end)[1]}")
 
 
 def detectors(runs: Sequence[Run]) -> list[str]:
