@@ -299,13 +299,8 @@ def test_probability_and_spread_lie_behind_the_score_where_they_can_be_had(
         # Of two members, the spread is their distance from the mean.
         np.testing.assert_allclose(spread, np.abs(alone - score), atol=1e-5)
         assert spread.max() > 0
-    items = [
-        item
-        for item in pystac.Catalog.from_file(tmp_path / "maps" / "stac" / "catalog.json").get_items(
-            recursive=True
-        )
-        if "score" in item.assets
-    ]
+    collection = pystac.Collection.from_file(str(tmp_path / "maps" / "stac" / "collection.json"))
+    items = [item for item in collection.get_items(recursive=True) if "score" in item.assets]
     names = [band["name"] for band in items[0].assets["score"].extra_fields["bands"]]
     assert names == ["score", "probability", "spread"]
     for path in plain:
