@@ -8,6 +8,7 @@ from groundshift.products.canvas import Canvas
 from groundshift.products.catalogue import CatalogueText, write_catalogue
 from groundshift.products.events_io import write_events
 from groundshift.products.findings import CellFindings
+from groundshift.products.page.site import write_site
 from groundshift.products.report.compose import Background, write_report
 from groundshift.products.survey import Survey
 from groundshift.samples.labels.truth import URBAN
@@ -41,7 +42,10 @@ def publish(
     write_events(draft.folder, events)
     text = CatalogueText(settings.name, period, _DESCRIPTION, sources.licences, model)
     write_catalogue(draft.folder, text, survey.windows)
-    write_report(survey, _background(settings, sources, period))
+    background = _background(settings, sources, period)
+    write_report(survey, background)
+    if settings.infer.page:
+        write_site(survey, background)
     draft.values.add_text("cells", [f"{found.cell.id} {found.value_hash}" for found in findings])
     draft.summary.update(summary_of(findings, survey.threshold))
     return survey

@@ -25,6 +25,7 @@ from groundshift.products.findings import (
     survey_cell,
 )
 from groundshift.products.maps import PROBABILITY, SPREAD, MapWindow, read_map, score_path
+from groundshift.products.page.series import write_series
 from groundshift.samples.store import Samples
 from groundshift.samples.windows import NO_NEXT, NO_PREVIOUS
 from groundshift.settings import InferStage
@@ -121,6 +122,8 @@ def score_cell(
         threshold=sources.threshold,
         min_pixels=settings.infer.min_event,
     )
+    if settings.infer.page:
+        write_series(draft.folder, cell_cube, findings.windows)
     return ScoredCell(findings, now, len(fresh))
 
 

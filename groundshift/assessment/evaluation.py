@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from groundshift.assessment.baselines import (
@@ -16,6 +17,7 @@ from groundshift.assessment.baselines import (
 )
 from groundshift.assessment.calibrating import Calibration, fit, probability_scores
 from groundshift.assessment.calibration import reliability
+from groundshift.assessment.comparison import CHAMPION, Contender, compare
 from groundshift.assessment.event_scores import event_summary, event_table, events_by_group, joined
 from groundshift.assessment.judging import Judged, Pooled, choose_threshold, judge, region_scores
 from groundshift.assessment.operating import (
@@ -65,6 +67,7 @@ class Evaluation:
         network: the network.
         find: the events of its scores.
         outline: likewise, in haste: their dates don't matter.
+        champion: the network to be compared with; None for none.
     """
 
     def __init__(
@@ -75,9 +78,10 @@ class Evaluation:
         network: ScorePanels,
         find: FindEvents,
         outline: FindEvents,
+        champion: ScorePanels | None = None,
     ) -> None:
         self._cube, self._samples, self._settings = cube, samples, settings
-        self._find, self._outline = find, outline
+        self._find, self._outline, self._champion = find, outline, champion
         self._reader = StripReader(cube)
         main = main_kind(samples)
         validation, test = self._panels("validation", main), self._panels("test", main)
@@ -85,12 +89,14 @@ class Evaluation:
         scores = network([*validation, *test])
         self._validation = Scored(validation, scores[: len(validation)])
         self._test = Scored(test, scores[len(validation) :])
-        self.threshold = self._own_threshold()
+        self.threshold = self._threshold_of(self._validation)
 
     def results(self) -> list[LevelResult]:
         """What is found at every level, the one that counts first."""
         main = main_kind(self._samples)
         found = [self._level(main, self._test, with_baselines=self._settings.baselines)]
+        if self._champion is not None:
+            found[0] = self._beside_champion(found[0], self._champion)
         if main == "truth" and "synthetic" in self._samples.label_kinds:
             labelled = self._panels("test", "synthetic")
             beside = Scored(labelled, self._test.network)
@@ -100,10 +106,10 @@ class Evaluation:
     def _panels(self, split: Split, which: LabelKind) -> list[Panel]:
         return panels(self._samples, self._cube, split, which, stride=self._settings.stride)
 
-    def _own_threshold(self) -> Score:
+    def _threshold_of(self, validation: Scored) -> Score:
         if self._settings.threshold is not None:
             return Score(self._settings.threshold)
-        return choose_threshold(self._validation.panels, self._validation.network)
+        return choose_threshold(validation.panels, validation.network)
 
     def _level(self, which: LabelKind, test: Scored, *, with_baselines: bool) -> LevelResult:
         network = self._judge(NETWORK, test.panels, test.network, self.threshold)
@@ -141,10 +147,7 @@ class Evaluation:
             reason = Score(None, NO_THRESHOLD)
             names = ("event_precision", "event_recall", "event_f1")
             return replace(result, extra=result.extra | dict.fromkeys(names, reason))
-        table = joined(
-            event_table(panel, scores, truth, self._find(panel, scores, threshold))
-            for panel, scores in zip(test.panels, test.network, strict=True)
-        )
+        table = self._events(test, truth, threshold)
         watched = [
             Watched.of(panel, scores, truth)
             for panel, scores in zip(test.panels, test.network, strict=True)
@@ -161,6 +164,33 @@ class Evaluation:
             strata=events_by_stratum(table, truth),
             operating=curve,
         )
+
+    def _events(self, test: Scored, truth: gpd.GeoDataFrame, threshold: float) -> pd.DataFrame:
+        return joined(
+            event_table(panel, scores, truth, self._find(panel, scores, threshold))
+            for panel, scores in zip(test.panels, test.network, strict=True)
+        )
+
+    def _beside_champion(self, result: LevelResult, champion: ScorePanels) -> LevelResult:
+        """The result with the champion on the same blocks and draws, by a threshold of its own."""
+        validation, test = self._validation.panels, self._test.panels
+        log.info("the champion scores the same %d blocks", len(validation) + len(test))
+        scores = champion([*validation, *test])
+        theirs = Scored(test, scores[len(validation) :])
+        threshold = self._threshold_of(Scored(validation, scores[: len(validation)]))
+        judged = self._judge(CHAMPION, test, theirs.network, threshold)
+        events = None
+        if result.events is not None and threshold.value is not None:
+            events = self._events(theirs, self._samples.truth, threshold.value)
+        comparison = compare(
+            test,
+            Contender(result.network, self._test.network, result.events),
+            Contender(judged, theirs.network, events),
+            confidence=self._settings.gate.confidence,
+            minimum_positives=self._settings.gate.minimum_positives,
+        )
+        rivals = result.rivals | {CHAMPION: Rival(judged, result.network)}
+        return replace(result, rivals=rivals, comparison=comparison)
 
     def _with_baselines(self, result: LevelResult, test: Scored, which: LabelKind) -> LevelResult:
         rivals: dict[str, Rival] = {}

@@ -12,6 +12,7 @@
     strata.csv                known changes found, by contrast, size and speed
     operating.csv             event recall and false events at falling thresholds
     summary.md                the verdict and the detectors, for people
+    model_card.md, model.stac.json                    see `model_card`
     pr_curve.png, reliability.png, dates.png
 
 Tables and pictures are those of the first level, the one that counts.

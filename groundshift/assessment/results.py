@@ -9,6 +9,7 @@ import pandas as pd
 
 from groundshift.assessment.bootstrap import Interval
 from groundshift.assessment.calibrating import Calibration
+from groundshift.assessment.comparison import Comparison
 from groundshift.assessment.judging import Judged, margin
 from groundshift.assessment.protocol import LEVEL_MEANING, Level, Panel
 from groundshift.assessment.scores import Score, as_json
@@ -70,6 +71,7 @@ class LevelResult:
         calibration: what makes probabilities of the network's scores; only truth does.
         no_calibration: why there is none.
         probability: scores of these probabilities.
+        comparison: with the champion, where there is one to compare with.
     """
 
     level: Level
@@ -86,6 +88,7 @@ class LevelResult:
     calibration: Calibration | None = None
     no_calibration: str = "synthetic labels are no truth to fit probabilities to"
     probability: dict[str, Score] = field(default_factory=dict)
+    comparison: Comparison | None = None
 
     @property
     def judged(self) -> list[Judged]:
@@ -106,6 +109,8 @@ class LevelResult:
             found = {name: _rival(rival) for name, rival in self.rivals.items()}
             absent = {n: {"pr_auc": None, "reason": reason} for n, reason in self.absent.items()}
             document["baselines"] = found | absent
+        if self.comparison is not None:
+            document["champion"] = self.comparison.to_dict()
         if self.groups is not None:
             document["events_by_group"] = plain_rows(self.groups)
         if self.strata is not None:

@@ -142,13 +142,24 @@ class Backdrop:
     image: NDArray[np.float32]
     """[y, x, 3], NaN where nothing was seen."""
     caption: str
+    limits: tuple[float, float]
+    """Values of the ground that are shown as 0 and 1."""
 
 
-def backdrops(cubes: Mapping[str, "CellCube"], canvas: Canvas) -> tuple[Backdrop, Backdrop] | None:
+def backdrops(
+    cubes: Mapping[str, "CellCube"],
+    canvas: Canvas,
+    limits: tuple[float, float] | None = None,
+) -> tuple[Backdrop, Backdrop] | None:
     """Images of the area early and late in the period, stretched alike.
 
     Each is the median of the clearest images of the first or last third of the optical sensor's
     looks; of the radar's, in dB, where there is no optical one.
+
+    Args:
+        cubes: of the cells.
+        canvas: the picture grid.
+        limits: values shown as 0 and 1; by default the 2nd and 98th percentile.
 
     Returns:
         Before and after; None where a cube has no sensor to show.
@@ -177,8 +188,12 @@ def backdrops(cubes: Mapping[str, "CellCube"], canvas: Canvas) -> tuple[Backdrop
         f"{_day(spans[:, a + 1].max())}"
         for a in (0, 2)
     ]
-    before, after = _stretch(early, late)
-    return Backdrop(before, captions[0]), Backdrop(after, captions[1])
+    chosen = limits or _limits(early, late)
+    before, after = (
+        Backdrop(_stretch(image, chosen), caption, chosen)
+        for image, caption in zip((early, late), captions, strict=True)
+    )
+    return before, after
 
 
 def _shown_bands(sensor: Sensor) -> tuple[int, ...]:
@@ -258,17 +273,23 @@ def _median(looks: NDArray[np.float32]) -> NDArray[np.float32]:
     return middle
 
 
-def _stretch(*images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """To 0...1 between the 2nd and 98th percentile over all images and bands.
+def _limits(*images: NDArray[np.float32]) -> tuple[float, float]:
+    """The 2nd and 98th percentile over all images and bands.
 
     One stretch for all bands keeps grey things grey.
     """
     together = np.concatenate([image.ravel() for image in images])
     if not np.isfinite(together).any():
-        return list(images)
+        return 0.0, 1.0
     low, high = np.nanpercentile(together, (2, 98))
-    span = max(high - low, 1e-6)
-    return [np.clip((image - low) / span, 0, 1).astype(np.float32) for image in images]
+    return float(low), float(high)
+
+
+def _stretch(image: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.float32]:
+    """To 0...1 between two values."""
+    low, high = limits
+    stretched: NDArray[np.float32] = np.clip((image - low) / max(high - low, 1e-6), 0, 1)
+    return stretched.astype(np.float32, copy=False)
 
 
 def _day(seconds: int) -> str:

@@ -26,7 +26,7 @@ from rasterio.shutil import copy as copy_raster
 
 from groundshift.artifacts import ValueHash
 from groundshift.domain.cells import Cell
-from groundshift.domain.time import DAY, isoformat, stamp
+from groundshift.domain.time import DAY, find_stamp, isoformat, stamp
 from groundshift.errors import ContractError
 
 CONTRACT = "maps"
@@ -153,6 +153,14 @@ class CellMaps:
 def score_path(folder: Path, cell: Cell, window: MapWindow) -> Path:
     """Where a window's map lies."""
     return folder / SCORES / cell.id / f"{window.name}.tif"
+
+
+def window_of(path: Path) -> MapWindow:
+    """The window of a map, by the name of its file."""
+    start, end = (find_stamp(part) for part in path.stem.split("_"))
+    if start is None or end is None:
+        raise ContractError(f"{path}: expected a name of two times, found none")
+    return MapWindow(start, end)
 
 
 def aggregate_path(folder: Path, cell: Cell, name: str) -> Path:

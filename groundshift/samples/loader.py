@@ -139,7 +139,8 @@ class Loader:
         self._samples, self._cube = samples, cube
         self._batch, self._augment, self._control = batch, augment, control
         self._which: LabelKind = labels or samples.target
-        patches = samples.splits[samples.splits["split"] == split]
+        # By number, which is by place: however an area is cut, the order is the same.
+        patches = samples.splits[samples.splits["split"] == split].sort_values("patch")
         windows = samples.windows_of(split)
         windows = windows.assign(phase=windows.groupby("cell").cumcount() % stride)
         self._phases = [
@@ -269,7 +270,8 @@ class Loader:
         steps = max(len(cell.times) for cell in self._cube.cells.values())
         signature = self._cube.signature
         per_step = signature.channels * 4 + len(signature.streams) * 2
-        return self._edge**2 * (steps * per_step + len(self._samples.windows) * 4)
+        windows = int(self._samples.windows["cell"].value_counts().max())
+        return self._edge**2 * (steps * per_step + windows * 4)
 
 
 def _patch_stream(cell: CellCube, role: str, rows: slice, columns: slice) -> _PatchStream:

@@ -125,15 +125,15 @@ class StageRun:
             with_peers(lambda: client.log_inputs(self.id, inputs))
 
     def log_model(
-        self, folder: Path, *, opener: str, example: Mapping[str, NDArray[Any]]
+        self, folder: Path, *, opener: str, example: Mapping[str, NDArray[Any]], content_hash: str
     ) -> str | None:
         """Log a model artifact so that MLflow can load and serve it.
 
         Args:
             folder: the artifact.
-            opener: `module:function` that takes the folder and gives a function from named arrays
-                to named arrays.
+            opener: see `logged_model.log_model`.
             example: arrays of one sample.
+            content_hash: of the artifact.
 
         Returns:
             The URI of the logged model; None without MLflow.
@@ -142,7 +142,12 @@ class StageRun:
             return None
         with self._tolerant("model"):
             return logged_model.log_model(
-                self.store, self.id, folder, opener=opener, example=example
+                self.store,
+                self.id,
+                folder,
+                opener=opener,
+                example=example,
+                content_hash=content_hash,
             )
         return None
 
@@ -154,6 +159,8 @@ class StageRun:
         with self._tolerant("tags and figures"):
             self.store.client.set_tag(self.id, "groundshift.content_hash", summary.content_hash)
             self.store.client.set_tag(self.id, "groundshift.value_hash", summary.value_hash)
+            if summary.version is not None:
+                self.store.client.set_tag(self.id, "groundshift.dvc", summary.version.md5)
             for figure in summary.figures:
                 self.store.client.log_artifact(self.id, str(figure), "figures")
 
@@ -200,9 +207,11 @@ def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
     _active.log_metrics(values, step)
 
 
-def log_model(folder: Path, *, opener: str, example: Mapping[str, NDArray[Any]]) -> str | None:
+def log_model(
+    folder: Path, *, opener: str, example: Mapping[str, NDArray[Any]], content_hash: str
+) -> str | None:
     """Log a model artifact to the active stage's run, if there is one; see `StageRun.log_model`."""
-    return _active.log_model(folder, opener=opener, example=example)
+    return _active.log_model(folder, opener=opener, example=example, content_hash=content_hash)
 
 
 @contextmanager
@@ -312,6 +321,12 @@ def _wanted() -> bool:
     """
     mode = os.environ.get("GROUNDSHIFT_TRACKING")
     return mode != "off" and (mode != "server" or bool(os.environ.get("MLFLOW_TRACKING_URI")))
+
+
+def in_use() -> bool:
+    """Whether there is something to look into: tracking is on, and a place for it is there."""
+    named = bool(os.environ.get("MLFLOW_TRACKING_URI"))
+    return _wanted() and (named or Path(mlflow_store.DEFAULT_FILE).is_file())
 
 
 def _parent(store: Store) -> str | None:
