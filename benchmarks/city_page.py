@@ -17,6 +17,8 @@ from pipelines.comparison import Mean, Run
 
 MARKS = ("<!-- tables:begin -->", "<!-- tables:end -->")
 PICTURE = "evaluation.png"
+BAND = (0.2, 0.7)
+"""Where the PR-AUC of a simple baseline was meant to lie, for the city to be worth a try."""
 _LEARNS = ("lightgbm", "synthetic_label")
 _TRUTH = "controlled_truth"
 
@@ -83,7 +85,17 @@ def detectors(runs: Sequence[Run]) -> list[str]:
         "over seeds, Student's 95 % interval, and in how many seeds the network is ahead. The "
         "label formula is compared where it gives a label."
     )
-    return [*map(_line, table), "", verdict]
+    means = {name: fmean(areas[name]) for name in simple}
+    outside = [detector_name(n) for n, mean in means.items() if not BAND[0] <= mean <= BAND[1]]
+    band = f"Simple baselines outside {BAND[0]} to {BAND[1]}: {', '.join(outside) or 'none'}."
+    return [*map(_line, table), "", f"{verdict} {band} {_cost(runs)}"]
+
+
+def _cost(runs: Sequence[Run]) -> str:
+    """What one repetition takes."""
+    minutes = fmean(sum(cost.cpu_seconds for cost in run.costs.values()) for run in runs) / 60
+    peak = max(cost.peak_mb for run in runs for cost in run.costs.values()) / 1000
+    return f"One repetition takes {minutes:.0f} CPU minutes and at most {peak:.1f} GB."
 
 
 def events(runs: Sequence[Run]) -> list[str]:
