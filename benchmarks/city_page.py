@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from groundshift.assessment.operating import STRATA
 from groundshift.products.report.evidence import detector_name
 from pipelines.comparison import Mean, Run
 
@@ -120,7 +121,8 @@ def events(runs: Sequence[Run]) -> list[str]:
     about = (
         f"At one false event per 100 km2 and year {exposure:.2f} would be expected on what was "
         "watched: the recall at that rate is the one without any, and none seen says no more than "
-        "that the rate is likely below 3 / exposure, the last line."
+        "that the rate is likely below 3 / exposure, the last line. The threshold of that recall is "
+        "read off the test blocks."
     )
     return [_line(("events", "")), _line(("---", "---")), *map(_line, rows), "", about]
 
@@ -142,11 +144,16 @@ def strata(runs: Sequence[Run]) -> list[str]:
     """Recall by contrast, size and speed, all seeds together."""
     table = pd.concat([pd.read_csv(run.folders["evaluation"] / "strata.csv") for run in runs])
     grouped = table.groupby(["by", "stratum"], sort=False)[["events", "found"]].sum().reset_index()
+    order = {(by, name): i for i, (by, name) in enumerate(_classes())}
     rows = [
         (row.by, row.stratum, str(row.events), f"{row.found / row.events:.2f}")
-        for row in grouped.itertuples()
+        for row in sorted(grouped.itertuples(), key=lambda row: order[row.by, row.stratum])
     ]
     return [_line(("by", "changes", "known", "found")), _line(["---"] * 4), *map(_line, rows)]
+
+
+def _classes() -> list[tuple[str, str]]:
+    return [(by, name) for by, classes in STRATA.items() for name, _, _ in classes]
 
 
 def calibration(runs: Sequence[Run]) -> list[str]:
