@@ -121,8 +121,8 @@ def events(runs: Sequence[Run]) -> list[str]:
     about = (
         f"At one false event per 100 km2 and year {exposure:.2f} would be expected on what was "
         "watched: the recall at that rate is the one without any, and none seen says no more than "
-        "that the rate is likely below 3 / exposure, the last line. The threshold of that recall is "
-        "read off the test blocks."
+        "that the rate is likely below 3 / exposure, the last line. That recall's threshold is read "
+        "off the test blocks; a piece of a change too small to match it counts as a false event."
     )
     return [_line(("events", "")), _line(("---", "---")), *map(_line, rows), "", about]
 
@@ -229,10 +229,13 @@ def draw(path: Path, runs: Sequence[Run]) -> None:
         curve = pd.read_csv(folder / "pr_curve.csv")
         left.plot(curve["recall"], curve["precision"], label=label)
         watched = pd.read_csv(folder / "operating.csv")
-        right.plot(watched["false_rate"], watched["recall"], "o-", markersize=3, label=label)
+        # The best recall that a rate allows: more thresholds than one have the same rate.
+        best = watched.sort_values("false_rate").assign(recall=lambda t: t["recall"].cummax())
+        right.step(best["false_rate"], best["recall"], where="post", label=label)
     _axes(left, "recall", "precision")
     _axes(right, "false events per 100 km2 and year", "event recall")
     right.set_xscale("symlog", linthresh=10)
+    right.set_xlim(left=0)
     left.legend(frameon=False, fontsize=8)
     figure.savefig(path, metadata={"Software": None})
 
