@@ -121,7 +121,7 @@ def events(runs: Sequence[Run]) -> list[str]:
     about = (
         f"At one false event per 100 km2 and year {exposure:.2f} would be expected on what was "
         "watched: the recall at that rate is the one without any, and none seen says no more than "
-        "that the rate is likely below 3 / exposure, the last line. That recall's threshold is read "
+        "that the rate is likely below 3 / exposure, the last line. Its threshold is read "
         "off the test blocks; a piece of a change too small to match it counts as a false event."
     )
     return [_line(("events", "")), _line(("---", "---")), *map(_line, rows), "", about]
