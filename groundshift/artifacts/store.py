@@ -254,8 +254,8 @@ class ArtifactStore:
         Raises:
             ContractError: it is not in the store.
         """
-        self.manifest(reference)
-        self.documents.write(_place("tags", name), asdict(reference))
+        whole = Reference.to(self.manifest(reference))
+        self.documents.write(_place("tags", name), asdict(whole))
 
     def tagged(self, name: str) -> Reference | None:
         """What is kept by a name; None if nothing is."""
