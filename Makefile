@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test lint lock images images-audit clean
+.PHONY: help setup demo s3 test lint lock images images-audit clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY) ## satellite images to change maps: the six stages on the demo area (or AREA=name)
 	@$(BIN)/groundshift run training --area $(AREA)
+
+s3: $(READY) ## an S3 server on this machine (SeaweedFS, data in work/s3) until Ctrl-C
+	@$(BIN)/python -m pipelines.seaweed
 
 test: $(READY) ## run the tests
 	$(BIN)/pytest
