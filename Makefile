@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo evaluate test lint lock images images-audit clean
+.PHONY: help setup demo evaluate s3 bench test lint lock images images-audit clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ demo: $(READY) ## satellite images to change maps: the six stages on the demo ar
 
 evaluate: $(READY) ## scores against known truth, three cities: docs/evaluation.md (hours; FOLDER=)
 	$(BIN)/python -m benchmarks.city_scores $(FOLDER)
+
+s3: $(READY) ## an S3 server on this machine (SeaweedFS, data in work/s3) until Ctrl-C
+	@$(BIN)/python -m pipelines.seaweed
 
 test: $(READY) ## run the tests
 	$(BIN)/pytest
