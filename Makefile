@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test lint lock images images-audit clean
+.PHONY: help setup demo test lint bench lock images images-audit clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ lint: $(READY) ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
+
+bench: $(READY) ## every stage beside the plain way to do it (SIZE=tiny|small|medium)
+	@$(BIN)/python -m benchmarks.bench --size $(or $(SIZE),small)
 
 PIN := uv pip compile --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --quiet
