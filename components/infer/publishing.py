@@ -8,7 +8,8 @@ from groundshift.products.canvas import Canvas
 from groundshift.products.catalogue import CatalogueText, write_catalogue
 from groundshift.products.events_io import write_events
 from groundshift.products.findings import CellFindings
-from groundshift.products.page.site import write_site
+from groundshift.products.page.chunks import PAGE
+from groundshift.products.page.site import INDEX, write_site
 from groundshift.products.report.compose import Background, write_report
 from groundshift.products.survey import Survey
 from groundshift.samples.labels.truth import URBAN
@@ -76,4 +77,5 @@ def _background(settings: InferStage, sources: Sources, period: tuple[int, int])
         chain=sources.chain,
         settings=settings.affecting(),
         licences=sources.licences,
+        page=f"{PAGE}/{INDEX}" if settings.infer.page else "",
     )
