@@ -24,7 +24,7 @@ from rasterio.shutil import copy as copy_raster
 
 from groundshift.artifacts import ValueHash
 from groundshift.domain.cells import Cell
-from groundshift.domain.time import DAY, isoformat, stamp
+from groundshift.domain.time import DAY, find_stamp, isoformat, stamp
 from groundshift.errors import ContractError
 
 CONTRACT = "maps"
@@ -138,6 +138,16 @@ class CellMaps:
 def score_path(folder: Path, cell: Cell, window: MapWindow) -> Path:
     """Where a window's map lies."""
     return folder / SCORES / cell.id / f"{window.name}.tif"
+
+
+def mapped_windows(folder: Path, cell: Cell) -> tuple[MapWindow, ...]:
+    """The windows of which an artifact holds a cell's maps, in order."""
+    windows = []
+    for path in sorted((folder / SCORES / cell.id).glob("*.tif")):
+        start, end = map(find_stamp, path.stem.split("_"))
+        if start is not None and end is not None:
+            windows.append(MapWindow(start, end))
+    return tuple(windows)
 
 
 def aggregate_path(folder: Path, cell: Cell, name: str) -> Path:
