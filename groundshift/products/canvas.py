@@ -200,6 +200,8 @@ def ground_at(
 ) -> NDArray[np.float32]:
     """The ground as it was last seen up to an instant, stretched: [y, x, 3] in 0...1.
 
+    It is the median of the last looks, so that a cloud that the mask missed is not drawn.
+
     Args:
         cubes: of the cells.
         canvas: the picture grid.
@@ -209,10 +211,13 @@ def ground_at(
     image = canvas.blank(3)
     for cell_cube in cubes.values():
         sensor = _shown_sensor(cell_cube)
-        step = int(np.searchsorted(cell_cube.times, time, side="right")) - 1
-        if sensor is not None and step >= 0:
-            last = _composite(cell_cube, sensor, np.array([step]), canvas.factor)
-            canvas.paste(image, cell_cube.cell, last)
+        if sensor is None:
+            continue
+        _, _, looks = cell_cube.looks(sensor.name, slice(0, 0), slice(0, 0), (0,))
+        last = looks[cell_cube.times[looks] <= time][-_COMPOSITE:]
+        if len(last):
+            own = _composite(cell_cube, sensor, last, canvas.factor)
+            canvas.paste(image, cell_cube.cell, own)
     return _stretch(image, limits)
 
 
