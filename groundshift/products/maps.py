@@ -163,6 +163,11 @@ def window_of(path: Path) -> MapWindow:
     return MapWindow(start, end)
 
 
+def mapped_windows(folder: Path, cell: Cell) -> tuple[MapWindow, ...]:
+    """The windows of which an artifact holds a cell's maps, in order."""
+    return tuple(window_of(path) for path in sorted((folder / SCORES / cell.id).glob("*.tif")))
+
+
 def aggregate_path(folder: Path, cell: Cell, name: str) -> Path:
     """Where an aggregate (`MAXIMUM`, `DATE_OF_MAXIMUM`) of a cell lies."""
     return folder / AGGREGATES / cell.id / f"{name}.tif"
