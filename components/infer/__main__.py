@@ -9,6 +9,7 @@ from components import shell
 from components.infer.past import PastFiles
 from components.infer.stage import run, run_cell, run_report
 from groundshift.artifacts import Summary
+from groundshift.cube.layout import is_shard
 from groundshift.errors import SettingsError
 from groundshift.settings import InferStage
 
@@ -21,6 +22,9 @@ app = shell.app(
 PUBLISHED = ("observations", "cube", "samples", "scores")
 """What the next monitoring of a cell begins with."""
 
+CubeByParts = Annotated[
+    Path, shell.Folder(read=True, by_parts=is_shard), shell.folder("Folder of an input artifact.")
+]
 ChampionHash = Annotated[
     str,
     typer.Option(
@@ -49,7 +53,7 @@ EarlierMaps = Annotated[
 @shell.command(app, "infer")
 def main(
     task: shell.Task[InferStage],
-    cube: shell.Input,
+    cube: CubeByParts,
     samples: shell.Input,
     model: shell.OptionalInput = None,
     evaluation: shell.OptionalInput = None,
@@ -75,9 +79,8 @@ def main(
             raise SettingsError("--scores is written for one cell: give --cell")
         base = previous or task.current("scores")
         return run_cell(task.settings, cell=task.cell, **folders, scores=scores, previous=base)
-    past = PastFiles(earlier, task.settings.infer.reviews)
-    if task.store is not None:
-        past = past.completed(task.store, task.area, **folders)
+    reviews = task.settings.infer.reviews
+    past = PastFiles.of(earlier, reviews, task.store, task.area, **folders)
     if scores is None:
         return run(task.settings, **folders, maps=maps, past=past)
     task.publish(*PUBLISHED)

@@ -1,14 +1,16 @@
 """What is known of an area's events from before: the maps published last, and the reviews."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 
-from groundshift.artifacts import ArtifactStore, Reference, read_manifest
-from groundshift.artifacts.hashing import file_digest
+from groundshift.artifacts import ArtifactStore, Reference, digest, read_manifest
 from groundshift.artifacts.manifest import check_files
-from groundshift.events.reviews import read_reviews
+from groundshift.errors import ContractError
+from groundshift.events.reviews import read_reviews, reviews_of
 from groundshift.events.table import typed
 from groundshift.products.events_io import GEOPARQUET
 from groundshift.products.maps import CONTRACT
@@ -24,11 +26,41 @@ class PastFiles:
 
     Attributes:
         maps: the artifact that was published last; None if none was.
-        reviews: the table of reviews; None where there is none.
+        reviews: what analysts said, as GeoJSON; None where nobody did.
     """
 
     maps: Path | None = None
-    reviews: Path | None = None
+    reviews: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        maps: Path | None,
+        reviews: Path | None,
+        store: ArtifactStore | None,
+        area: str,
+        **folders: Path,
+    ) -> "PastFiles":
+        """What was given, and what the store knows where nothing was.
+
+        Args:
+            maps: published before.
+            reviews: file of a table.
+            store: the artifacts.
+            area: name.
+            folders: artifacts that the maps are to be made from, by contract.
+
+        Raises:
+            ContractError: a file of reviews that is none.
+        """
+        said = None if reviews is None else read_reviews(reviews)
+        if store is None:
+            return cls(maps, said)
+        inputs = {name: read_manifest(path, name).content_hash for name, path in folders.items()}
+        return cls(
+            maps or _published_before(store, area, inputs),
+            said if reviews is not None else store.reviews(area),
+        )
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -36,31 +68,17 @@ class PastFiles:
         inputs = {}
         if self.maps is not None:
             inputs[EARLIER] = read_manifest(self.maps, CONTRACT).content_hash
-        if self.reviews is not None and self.reviews.is_file():
-            inputs[REVIEWS] = file_digest(self.reviews)
+        if self.reviews is not None:
+            inputs[REVIEWS] = digest(self.reviews)
         return inputs
-
-    def completed(self, store: ArtifactStore, area: str, **folders: Path) -> "PastFiles":
-        """The same, with what the store knows where nothing else was given.
-
-        Args:
-            store: the artifacts.
-            area: name.
-            folders: artifacts that the maps are to be made from, by contract.
-        """
-        inputs = {name: read_manifest(path, name).content_hash for name, path in folders.items()}
-        return PastFiles(
-            self.maps or _published_before(store, area, inputs),
-            self.reviews or store.reviews(area),
-        )
 
     def read(self) -> Past:
         """Read it.
 
         Raises:
-            ContractError: maps that are not whole, or a file that is no table of reviews.
+            ContractError: maps that are not whole, or a document that is no table of reviews.
         """
-        reviews = read_reviews(self.reviews)
+        reviews = reviews_of(self.reviews, "reviews")
         if self.maps is None:
             return Past(None, reviews)
         check_files(self.maps, read_manifest(self.maps, CONTRACT))
@@ -75,18 +93,16 @@ def _published_before(store: ArtifactStore, area: str, inputs: dict[str, str]) -
     """The maps of an area that were published last, of another run than this one.
 
     A run that is repeated has published already: it begins where it began the first time, so that
-    its result is the same.
+    its result is the same, as long as nobody swept what it began with.
     """
     reference = store.published(area)
     while reference is not None:
-        folder = store.folder(reference)
-        theirs = read_manifest(folder, CONTRACT).inputs
+        try:
+            theirs = store.manifest(reference).inputs
+        except ContractError:
+            return None
         if any(theirs.get(name) != content for name, content in inputs.items()):
-            return folder
-        reference = _before(store, theirs)
+            return store.folder(reference)
+        earlier = theirs.get(EARLIER)
+        reference = None if earlier is None else Reference.named(CONTRACT, earlier)
     return None
-
-
-def _before(store: ArtifactStore, inputs: dict[str, str]) -> Reference | None:
-    earlier = inputs.get(EARLIER)
-    return None if earlier is None else store.named(CONTRACT, earlier)

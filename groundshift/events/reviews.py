@@ -4,6 +4,7 @@ A review keeps the outline and the date that were judged, so that it counts for 
 there later, and can be learnt from (`window.truth` reads the table as it is).
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import geopandas as gpd
 import pandas as pd
 
+from groundshift.artifacts.writing import write_text
 from groundshift.errors import ContractError
 from groundshift.samples.labels.truth import ACCEPTED, REJECTED
 
@@ -58,30 +60,59 @@ def empty_reviews(crs: str = _EMPTY_CRS) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame([], columns=columns, geometry="geometry", crs=crs).astype(TYPES)
 
 
-def read_reviews(path: Path | None) -> gpd.GeoDataFrame:
-    """The table of a file; empty where there is none.
+def reviews_of(document: Mapping[str, Any] | None, where: str) -> gpd.GeoDataFrame:
+    """The table that `document_of` wrote; empty where there is none.
 
     Raises:
-        ContractError: a file that is no table of reviews.
+        ContractError: something else.
     """
-    if path is None or not path.is_file():
+    if document is None:
         return empty_reviews()
     try:
-        table = gpd.read_parquet(path)
+        crs = document["crs"]["properties"]["name"]
+        if not document["features"]:
+            return empty_reviews(crs)
+        table = gpd.GeoDataFrame.from_features(document["features"], crs=crs)
+        for name, kind in TYPES.items():
+            if kind == _INSTANT:
+                table[name] = pd.to_datetime(table[name])
         return table[[*TYPES, "geometry"]].astype(TYPES)
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ContractError(
-            f"{path}: expected a table of reviews, found none ({error}). Write it with "
+            f"{where}: expected a table of reviews, found none ({error}). Write it with "
             "groundshift review import"
         ) from error
 
 
-def write_reviews(path: Path, reviews: gpd.GeoDataFrame) -> None:
-    """Write the table as GeoParquet, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    reviews.reset_index(drop=True).to_parquet(partial, index=False, compression="zstd")
-    partial.replace(path)
+def document_of(reviews: gpd.GeoDataFrame) -> dict[str, Any]:
+    """The table as GeoJSON in its own reference system, which GDAL reads too."""
+    texts = {
+        name: reviews[name].dt.strftime("%Y-%m-%dT%H:%M:%S")
+        for name, kind in TYPES.items()
+        if kind == _INSTANT
+    }
+    document: dict[str, Any] = json.loads(reviews.assign(**texts).to_json(drop_id=True))
+    return document | {"crs": {"type": "name", "properties": {"name": str(reviews.crs)}}}
+
+
+def read_reviews(path: Path) -> dict[str, Any] | None:
+    """The document of a file; None where there is none.
+
+    Raises:
+        ContractError: a file that is no JSON.
+    """
+    if not path.is_file():
+        return None
+    try:
+        document: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise ContractError(f"{path}: expected a table of reviews, found no JSON") from error
+    return document
+
+
+def write_reviews(path: Path, document: Mapping[str, Any]) -> None:
+    """Write the document, whole or not at all."""
+    write_text(path, json.dumps(document, indent=1) + "\n")
 
 
 def update(reviews: gpd.GeoDataFrame, fresh: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

@@ -11,7 +11,7 @@ from shapely.geometry.base import BaseGeometry
 
 from groundshift.cube.store import CellCube
 from groundshift.domain.cells import Cell
-from groundshift.products.canvas import shown_bands, stretch
+from groundshift.products.canvas import shown_bands, stretch, value_limits
 from groundshift.products.pictures import EVENT_COLOUR, encode_png, paint_ground
 
 EDGE = 176
@@ -51,7 +51,9 @@ def event_chip(cubes: Mapping[str, CellCube], event: pd.Series) -> bytes | None:
     first, last = (event[name].timestamp() for name in ("date_from", "date_to"))
     before = np.flatnonzero(times <= first)[-_CANDIDATES:]
     after = np.flatnonzero(times >= last)[:_CANDIDATES]
-    images = stretch(*(_composite(values, fresh, looks) for looks in (before, after)))
+    images = [_composite(values, fresh, looks) for looks in (before, after)]
+    limits = value_limits(*images)
+    images = [stretch(image, limits) for image in images]
     rings = _in_pixels(cube.cell, outline, rows, columns)
     return encode_png(_side_by_side([paint_ground(image) for image in images], rings))
 

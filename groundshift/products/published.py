@@ -53,7 +53,7 @@ class Published:
         reference = store.published(area)
         if reference is None:
             raise ContractError(
-                f"{store.root}: expected published maps of the area {area}, found none. "
+                f"{store.address}: expected published maps of the area {area}, found none. "
                 "Run a pipeline first: groundshift run training --engine process"
             )
         folder = store.folder(reference)

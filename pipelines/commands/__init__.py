@@ -2,10 +2,37 @@
 
 import typer
 
-from pipelines.commands import backfill, compiling, review, run, runs, schedule
+from pipelines.commands import (
+    backfill,
+    compare,
+    compiling,
+    lineage,
+    models,
+    predict,
+    review,
+    run,
+    runs,
+    schedule,
+    view,
+)
+
+_MODULES = (
+    run,
+    view,
+    review,
+    compare,
+    models,
+    predict,
+    lineage,
+    compiling,
+    runs,
+    schedule,
+    backfill,
+)
+"""In the order in which one needs them."""
 
 
 def register(app: typer.Typer) -> None:
-    """Add them to the command line, in the order in which one needs them."""
-    for module in (run, review, compiling, runs, schedule, backfill):
+    """Add them to the command line."""
+    for module in _MODULES:
         module.register(app)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 Maps = Annotated[
     str, typer.Argument(help="Folder of maps, or an area whose published maps are in the store.")
 ]
-Store = Annotated[Path, typer.Option(help="Folder of the artifacts.")]
+Store = Annotated[str, typer.Option(help="Folder of the artifacts, or s3://bucket/folder.")]
 Package = Annotated[Path, typer.Option("--to", help="The GeoPackage; an older one is replaced.")]
 
-_STORE = Path("data/store")
+_STORE = "data/store"
 
 review = typer.Typer(no_args_is_help=True)
 
@@ -62,7 +62,7 @@ def import_(
     file: Annotated[Path, typer.Argument(help="A GeoPackage that was filled in.")],
     to: Annotated[
         Path | None,
-        typer.Option(help="Table of reviews (GeoParquet); by default the area's in the store."),
+        typer.Option(help="Table of reviews (GeoJSON); by default the area's in the store."),
     ] = None,
     store: Store = _STORE,
     by: Annotated[str, typer.Option(help="Who reviewed, for rows that don't say.")] = "",
@@ -76,7 +76,7 @@ def import_(
         if SAMPLE in layers(file):
             _import_sample(file)
         else:
-            _import_events(file, to or ArtifactStore.open(str(store)).reviews(area), by)
+            _import_events(file, to, store, area, by)
 
 
 @review.command()
@@ -102,16 +102,30 @@ def sample(
         typer.echo(f"{to}: {sum(counts.values())} pixels to judge: {drawn}")
 
 
-def _import_events(file: Path, to: Path, by: str) -> None:
-    from groundshift.events.reviews import read_reviews, update, write_reviews
+def _import_events(file: Path, to: Path | None, store: str, area: str, by: str) -> None:
+    from groundshift.events.reviews import (
+        document_of,
+        read_reviews,
+        reviews_of,
+        update,
+        write_reviews,
+    )
     from groundshift.products.review_package import read_events_package
 
     fresh = read_events_package(file, by=by)
-    reviews = update(read_reviews(to), fresh)
-    write_reviews(to, reviews)
+    where = f"reviews of {area}" if to is None else str(to)
+
+    def change(known: dict[str, Any] | None) -> dict[str, Any]:
+        return document_of(update(reviews_of(known, where), fresh))
+
+    if to is None:
+        document = ArtifactStore.open(store).review(area, change)
+    else:
+        document = change(read_reviews(to))
+        write_reviews(to, document)
     counts = fresh["verdict"].value_counts()
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "no verdict"
-    typer.echo(f"{to}: {told}; {len(reviews)} reviews in all")
+    typer.echo(f"{where}: {told}; {len(document['features'])} reviews in all")
 
 
 def _import_sample(file: Path) -> None:
@@ -128,14 +142,14 @@ def _import_sample(file: Path) -> None:
     typer.echo(json.dumps({"units": len(units), "square_metres": document}))
 
 
-def _published(maps: str, store: Path) -> "Published":
+def _published(maps: str, store: str) -> "Published":
     from groundshift.products.published import Published
 
     if Path(maps).is_dir():
         return Published.open(Path(maps))
-    if "/" in maps or not store.is_dir():
+    if "/" in maps:
         raise SettingsError(
             f"expected a folder of maps, or an area in the store {store}, found {maps!r}. "
             "Check the path, or give --store"
         )
-    return Published.of(ArtifactStore.open(str(store)), maps)
+    return Published.of(ArtifactStore.open(store), maps)

@@ -17,7 +17,7 @@ from groundshift.artifacts import ArtifactStore, Champion, Reference, read_manif
 from groundshift.artifacts.writing import link_tree
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
-from groundshift.events.reviews import TYPES, write_reviews
+from groundshift.events.reviews import TYPES, document_of
 from groundshift.models.inputs import fit_inputs
 from groundshift.models.networks import NetworkSpec, build, weights
 from groundshift.models.store import PROBE, Detector, write_probe
@@ -198,11 +198,11 @@ def test_what_was_rejected_is_no_news_in_the_next_run(mapped):
     assert events["news"].all()
     said = {"verdict": "rejected", "class": "other", "by": "ada", "maps": "m"}
     reviews = events.iloc[::5].assign(at=events["date"], **said)[[*TYPES, "geometry"]]
-    write_reviews(mapped.store.reviews("test"), reviews.astype(TYPES))
+    mapped.store.review("test", lambda _: document_of(reviews.astype(TYPES)))
     try:
         mapped.report("reviewed")
     finally:
-        mapped.store.reviews("test").unlink()
+        mapped.store.documents.remove(["reviews/test.json"])
     maps = mapped.store.folder(Reference.read(mapped.outside / "reviewed/maps/reference.json"))
     after = gpd.read_parquet(maps / "events.parquet").set_index("id")
     assert not after.loc[reviews["id"], "news"].any()

@@ -7,9 +7,8 @@ import pytest
 from shapely import box
 
 from components.infer.past import PastFiles
-from groundshift.artifacts import ArtifactStore, read_manifest, writing
-from groundshift.artifacts.hashing import file_digest
-from groundshift.events.reviews import empty_reviews, write_reviews
+from groundshift.artifacts import ArtifactStore, digest, read_manifest, writing
+from groundshift.events.reviews import document_of, empty_reviews, write_reviews
 from groundshift.events.table import typed
 from groundshift.products.events_io import write_events
 
@@ -50,12 +49,12 @@ def publish(store: ArtifactStore, past: PastFiles, **folders: Path) -> str:
 
 def test_the_maps_published_last_are_the_past(store: ArtifactStore, tmp_path: Path) -> None:
     first, second = made_of(tmp_path, "1"), made_of(tmp_path, "2")
-    nothing = PastFiles().completed(store, "t", **first)
+    nothing = PastFiles.of(None, None, store, "t", **first)
     assert nothing.maps is None
     assert nothing.inputs == {}
     assert nothing.read().events is None
     before = publish(store, nothing, **first)
-    past = PastFiles().completed(store, "t", **second)
+    past = PastFiles.of(None, None, store, "t", **second)
     assert past.inputs == {"earlier": before}
     assert past.read().events["id"].tolist() == ["ev-a"]
 
@@ -63,19 +62,22 @@ def test_the_maps_published_last_are_the_past(store: ArtifactStore, tmp_path: Pa
 def test_a_run_that_is_repeated_begins_where_it_began(store: ArtifactStore, tmp_path: Path) -> None:
     first, second = made_of(tmp_path, "1"), made_of(tmp_path, "2")
     before = publish(store, PastFiles(), **first)
-    past = PastFiles().completed(store, "t", **second)
+    past = PastFiles.of(None, None, store, "t", **second)
     after = publish(store, past, **second)
-    again = PastFiles().completed(store, "t", **second)
+    again = PastFiles.of(None, None, store, "t", **second)
     assert again.inputs == past.inputs == {"earlier": before}
     assert publish(store, again, **second) == after
     third = made_of(tmp_path, "3")
-    assert PastFiles().completed(store, "t", **third).inputs == {"earlier": after}
+    assert PastFiles.of(None, None, store, "t", **third).inputs == {"earlier": after}
 
 
 def test_reviews_are_an_input_once_there_are_some(store: ArtifactStore, tmp_path: Path) -> None:
-    past = PastFiles().completed(store, "t", **made_of(tmp_path, "1"))
-    assert past.inputs == {}
-    write_reviews(store.reviews("t"), empty_reviews())
-    assert past.inputs == {"reviews": file_digest(store.reviews("t"))}
-    own = tmp_path / "own.parquet"
-    assert PastFiles(None, own).completed(store, "t").reviews == own
+    assert PastFiles.of(None, None, store, "t").inputs == {}
+    said = store.review("t", lambda known: document_of(empty_reviews()))
+    past = PastFiles.of(None, None, store, "t")
+    assert past.inputs == {"reviews": digest(said)}
+    assert past.read().reviews.empty
+    own = tmp_path / "own.json"
+    write_reviews(own, said | {"name": "own"})
+    assert PastFiles.of(None, own, store, "t").inputs == {"reviews": digest(said | {"name": "own"})}
+    assert PastFiles.of(None, own, None, "t").reviews == said | {"name": "own"}

@@ -9,8 +9,10 @@ from groundshift.errors import ContractError
 from groundshift.events.reviews import (
     TYPES,
     check,
+    document_of,
     empty_reviews,
     read_reviews,
+    reviews_of,
     update,
     write_reviews,
 )
@@ -37,26 +39,32 @@ def reviews(*rows):
 
 
 def test_reviews_survive_on_disk_and_the_latest_counts(tmp_path):
-    path = tmp_path / "reviews" / "area.parquet"
-    assert read_reviews(path).empty
-    assert read_reviews(None).empty
+    path = tmp_path / "reviews" / "area.json"
+    assert read_reviews(path) is None
+    assert reviews_of(None, "").empty
     first = update(empty_reviews(), reviews(("b", "accepted", "road", 1), ("a", "unsure", None, 1)))
-    write_reviews(path, first)
-    kept = read_reviews(path)
+    write_reviews(path, document_of(first))
+    kept = reviews_of(read_reviews(path), str(path))
     assert kept["id"].tolist() == ["a", "b"]
+    assert kept.crs.to_epsg() == 32631
+    assert kept.geometry.geom_equals(first.geometry).all()
+    assert kept.drop(columns="geometry").equals(first.drop(columns="geometry"))
+    assert gpd.read_file(path).crs.to_epsg() == 32631  # GDAL sees where it lies
     later = update(kept, reviews(("a", "rejected", "farming", 5), ("b", "unsure", None, 0)))
     assert later.set_index("id")["verdict"].to_dict() == {"a": "rejected", "b": "accepted"}
     assert update(kept, empty_reviews()) is kept
+    assert reviews_of(document_of(empty_reviews()), "").empty
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
-    path = tmp_path / "reviews.parquet"
-    reviews(("a", "accepted", None, 0)).drop(columns="verdict").to_parquet(path)
-    with pytest.raises(ContractError, match="expected a table of reviews"):
-        read_reviews(path)
+    path = tmp_path / "reviews.json"
     path.write_text("nothing")
     with pytest.raises(ContractError, match="expected a table of reviews"):
         read_reviews(path)
+    document = document_of(reviews(("a", "accepted", None, 0)))
+    del document["features"][0]["properties"]["verdict"]
+    with pytest.raises(ContractError, match="r: expected a table of reviews"):
+        reviews_of(document, "r")
 
 
 def test_every_bad_row_is_named():

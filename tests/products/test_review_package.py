@@ -19,7 +19,7 @@ from groundshift.artifacts.store import Reference
 from groundshift.artifacts.writing import link_tree
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
-from groundshift.events.reviews import CLASSES, VERDICTS, read_reviews
+from groundshift.events.reviews import CLASSES, VERDICTS, read_reviews, reviews_of
 from groundshift.events.tracking import quieten
 from groundshift.products.events_io import write_events
 from groundshift.products.published import Published
@@ -108,17 +108,18 @@ def test_a_package_opens_with_its_style_form_and_pictures(maps: Path, tmp_path: 
 
 
 def test_verdicts_come_back_survive_and_keep_events_quiet(maps: Path, tmp_path: Path) -> None:
-    path, table = tmp_path / "town.gpkg", tmp_path / "reviews.parquet"
+    path, table = tmp_path / "town.gpkg", tmp_path / "reviews.json"
     invoke("export", maps, "--to", path)
     fill_in(path, "events", verdict="rejected", **{"class": "farming", "at": "2018-02-03T10:00:00"})
     assert "1 rejected; 1 reviews in all" in invoke("import", path, "--to", table, "--by", "ada")
-    [review] = read_reviews(table).itertuples()
+    reviews = reviews_of(read_reviews(table), "")
+    [review] = reviews.itertuples()
     assert (review.verdict, review.by) == ("rejected", "ada")
     assert review.at == pd.Timestamp("2018-02-03T10:00")
     events = Published.open(maps).events
     assert review.geometry.equals(events.geometry.item())
     assert review.date == events["date"].item()
-    quiet = quieten(events, read_reviews(table), 0)
+    quiet = quieten(events, reviews, 0)
     assert (quiet["review_verdict"].item(), bool(quiet["news"].item())) == ("rejected", False)
     # Exported again, what was said is filled in; an empty package changes nothing.
     fill_in(path, "events", verdict=None)
@@ -126,7 +127,7 @@ def test_verdicts_come_back_survive_and_keep_events_quiet(maps: Path, tmp_path: 
 
 
 def test_rows_that_make_no_sense_change_nothing(maps: Path, tmp_path: Path) -> None:
-    path, table = tmp_path / "town.gpkg", tmp_path / "reviews.parquet"
+    path, table = tmp_path / "town.gpkg", tmp_path / "reviews.json"
     invoke("export", maps, "--to", path)
     fill_in(path, "events", verdict="maybe")
     message = refused("import", path, "--to", table, "--by", "ada")
@@ -161,7 +162,7 @@ def test_an_area_of_a_store_is_reviewed_in_the_store(maps: Path, tmp_path: Path)
     assert "without pictures" in said
     fill_in(path, "events", verdict="accepted", by="bo")
     invoke("import", path, "--store", store.root)
-    assert read_reviews(store.reviews("town"))["by"].tolist() == ["bo"]
+    assert reviews_of(store.reviews("town"), "")["by"].tolist() == ["bo"]
     assert "expected published maps" in refused(
         "export", "village", "--store", store.root, "--to", path
     )
