@@ -10,10 +10,12 @@ from components.progress import shown
 from groundshift.artifacts import Summary, digest, writing
 from groundshift.artifacts.file_digests import FileDigests
 from groundshift.artifacts.hashing import file_digest
+from groundshift.artifacts.writing import work_root
 from groundshift.domain.cells import Cell
 from groundshift.domain.time import isoformat
 from groundshift.errors import ContractError, SettingsError
 from groundshift.observations.areas import cells_of
+from groundshift.observations.bought import BoughtFirst
 from groundshift.observations.earlier import EarlierFirst
 from groundshift.observations.inspection import inspect, require_passing
 from groundshift.observations.intake import (
@@ -60,7 +62,9 @@ def run(
     area = cells_of(settings.area)
     cells = chosen(area, cell)
     plan = _plan(settings.fetch.plant)
-    source = _earlier_first(open_source(settings, area, digests), settings, earlier)
+    opened = open_source(settings, area, digests)
+    bought = _bought_first(opened, settings, cells)
+    source = _earlier_first(bought or opened, settings, earlier)
     inputs = {
         "area": digest([each.to_dict() for each in cells]),
         **source.inputs,
@@ -75,7 +79,6 @@ def run(
         inputs=inputs,
         resume=True,
     ) as draft:
-        draft.paid = bool(costs_of(source, source.acquisitions[:1], cells))
         intake = Intake(source, cells, draft, plan)
         if settings.fetch.budget is not None:
             require_budget(source, intake.pending, cells, settings.fetch.budget)
@@ -97,6 +100,8 @@ def run(
         draft.licences.update(source.licences)
         draft.summary.update(_summary(source, cells, records))
     manifest = draft.finished
+    if bought is not None:
+        bought.share(Observations.open(observations))
     return Summary(
         stage="fetch",
         artifact=observations,
@@ -134,6 +139,18 @@ def open_source(
     )
 
 
+def _bought_first(
+    source: Source, settings: FetchStage, cells: Sequence[Cell]
+) -> BoughtFirst | None:
+    """The source, keeping what it is paid for; None where images cost nothing."""
+    if not costs_of(source, source.acquisitions, cells):
+        return None
+    asked = settings.affecting()["fetch"][settings.fetch.source]
+    common = {name: value for name, value in asked.items() if name != "sensors"}
+    wanted = {name: [common, asked["sensors"][name]] for name in source.sensors}
+    return BoughtFirst(source, work_root() / settings.name / "bought", wanted)
+
+
 def _earlier_first(source: Source, settings: FetchStage, earlier: Path | None) -> Source:
     """The source, behind an earlier artifact of the same settings if asking costs more."""
     if earlier is None or settings.fetch.source == "files" or settings.fetch.plant is not None:
@@ -142,8 +159,9 @@ def _earlier_first(source: Source, settings: FetchStage, earlier: Path | None) -
         found = Observations.open(earlier)
     except ContractError:  # there is none yet, or it is of another version
         return source
-    made_by, wanted = found.manifest.settings, settings.affecting()
-    if made_by["fetch"] != wanted["fetch"] or "plant" in found.manifest.inputs:
+    made_by, wanted = found.manifest.settings["fetch"], settings.affecting()["fetch"]
+    # Checks judge images anew in every run.
+    if made_by | {"checks": wanted["checks"]} != wanted or "plant" in found.manifest.inputs:
         return source
     return EarlierFirst(source, found)
 

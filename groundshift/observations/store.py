@@ -41,7 +41,7 @@ from groundshift.observations.npy import map_array
 CONTRACT = "observations"
 NO_VALID_PIXEL = "no valid pixel"
 
-_DATA, _MASK = "data/BANDS.npy", "mask/VALID.npy"
+DATA, MASK = "data/BANDS.npy", "mask/VALID.npy"
 _META = "meta_info/observation.json"
 _TABLE, _QUARANTINE, _TRUTH = "observations.parquet", "quarantine.parquet", "truth.parquet"
 MEASURES = "measures.parquet"
@@ -162,7 +162,7 @@ class Observations:
             ContractError: there is no such observation, or its arrays don't fit the cell.
         """
         part = self._parts[cell_id]
-        folder = part / observation_path(cell_id, sensor, time, quarantined=quarantined)
+        folder = self.path(cell_id, sensor, time, quarantined=quarantined)
         try:
             values, valid = read_arrays(part, cell_id, sensor, time, quarantined=quarantined)
         except (OSError, ValueError, IndexError) as error:
@@ -171,6 +171,11 @@ class Observations:
         if values.shape != expected or valid.shape != expected[:2]:
             raise _broken(folder, f"shape {expected}", f"{values.shape}, mask {valid.shape}")
         return values, valid
+
+    def path(self, cell_id: str, sensor: str, time: int, *, quarantined: bool = False) -> Path:
+        """Folder of an observation, whether it is there or not."""
+        inside = observation_path(cell_id, sensor, time, quarantined=quarantined)
+        return self._parts[cell_id] / inside
 
     def _joined(self, table: str) -> pd.DataFrame:
         """A table of all parts, which lie in the order of their cells, as the table's rows do."""
@@ -197,7 +202,7 @@ def read_arrays(
         ValueError: its files are damaged.
     """
     place = folder / observation_path(cell_id, sensor, time, quarantined=quarantined)
-    return map_array(place / _DATA)[0], map_array(place / _MASK)[0, :, :, 0]
+    return map_array(place / DATA)[0], map_array(place / MASK)[0, :, :, 0]
 
 
 def move_observation(folder: Path, record: Record) -> None:
@@ -239,8 +244,8 @@ def write_observation(
     shutil.rmtree(draft, ignore_errors=True)
     for name in ("data", "mask", "meta_info"):
         (draft / name).mkdir(parents=True)
-    np.save(draft / _DATA, values[None])
-    np.save(draft / _MASK, valid[None, ..., None])
+    np.save(draft / DATA, values[None])
+    np.save(draft / MASK, valid[None, ..., None])
     _write_json(draft / "bbox.geojson", _bounding_box(grid))
     _write_json(draft / "timestamps.json", [_naive_utc(record.time)])
     _write_json(draft / _META, asdict(record))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,7 @@ def test_with_a_fifth_of_failures_and_two_kills_the_artifact_is_the_same(
 ):
     settings = many(hub)
     undisturbed = fetch(tmp_path / "undisturbed", settings)
+    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "disturbed"))  # where nothing is bought
     needed = len(hub.images)
     assert needed == 100
 
@@ -204,7 +206,7 @@ def test_other_settings_do_not_take_what_is_there(hub, tmp_path):
     hub.images.clear()
     sensors = SENSORS | {"s2": SENSORS["s2"] | {"mask": "none"}}
     fetch(folder, settings_for(hub, sensors=sensors), earlier=folder)
-    assert len(hub.images) == 9
+    assert len(hub.images) == 4  # radar is asked for as before
 
 
 def test_what_a_store_published_is_not_asked_for_again(hub, tmp_path):
@@ -273,6 +275,60 @@ def test_what_a_killed_run_has_fetched_does_not_count(hub, tmp_path):
     tight = settings.fetch.model_copy(update={"budget": 0.1})
     fetch(tmp_path / "observations", settings.model_copy(update={"fetch": tight}))
     assert len(hub.images) == 5
+
+
+def test_images_bought_before_a_kill_are_kept_when_the_catalogue_changes(hub, tmp_path):
+    settings = many(hub)
+    folder = tmp_path / "observations"
+    killed(settings, folder, until=lambda: len(hub.images) > 30)
+    asked = len(hub.images)
+    hub.scenes += scenes.radar("ascending", (55,))
+    fetch(folder, settings)
+    assert len(hub.images) <= 101 + 2  # those under way at the kill
+    assert asked > 30
+    hub.images.clear()
+    fetch(folder, settings)
+    assert hub.images == []
+
+
+def test_a_deleted_artifact_is_made_again_without_asking(hub, tmp_path):
+    folder = tmp_path / "observations"
+    before = fetch(folder, settings_for(hub))
+    shutil.rmtree(folder)
+    hub.images.clear()
+    tight = settings_for(hub, fetch={"budget": 0, "checks": {"shift": None}})
+    after = fetch(folder, tight)
+    assert hub.images == []
+    assert after.manifest.value_hash == before.manifest.value_hash
+
+
+def test_what_is_kept_takes_its_room_once(hub, tmp_path):
+    observations = fetch(tmp_path / "observations", settings_for(hub))
+    kept = list((tmp_path / "work" / "place" / "bought").rglob("BANDS.npy"))
+    assert len(kept) == len(observations.table) == 9
+    assert all(path.stat().st_nlink == 2 for path in kept)
+
+
+DVC = """
+stages:
+  fetch:
+    cmd: {python} -m components.fetch --settings '{settings}' --observations observations
+    outs: [observations]
+"""
+
+
+def test_dvc_may_delete_the_output_before_it_runs_the_stage_again(hub, tmp_path, monkeypatch):
+    for command in (["init", "--no-scm", "--quiet"], ["config", "core.analytics", "false"]):
+        subprocess.run([sys.executable, "-m", "dvc", *command], cwd=tmp_path, check=True)
+    text = DVC.format(python=sys.executable, settings=settings_for(hub).model_dump_json())
+    (tmp_path / "dvc.yaml").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for count in (9, 10):
+        command = [sys.executable, "-m", "dvc", "repro", "--force", "--quiet"]
+        subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+        assert len(hub.images) == count
+        hub.scenes += scenes.radar("ascending", (19,))
+    assert len(Observations.open(tmp_path / "observations").table) == 10
 
 
 @pytest.mark.parametrize(
