@@ -27,7 +27,7 @@ from groundshift.observations.intake import (
     require_observations,
 )
 from groundshift.observations.planting import Plan, read_plan
-from groundshift.observations.sources.base import Source
+from groundshift.observations.sources.base import Metered, Source
 from groundshift.observations.sources.files import FilesSource
 from groundshift.observations.sources.synthetic import SyntheticSource
 from groundshift.observations.store import (
@@ -63,7 +63,7 @@ def run(
     cells = chosen(area, cell)
     plan = _plan(settings.fetch.plant)
     opened = open_source(settings, area, digests)
-    bought = _bought_first(opened, settings, cells)
+    bought = bought_first(opened, settings, cells)
     source = _earlier_first(bought or opened, settings, earlier)
     inputs = {
         "area": digest([each.to_dict() for each in cells]),
@@ -100,15 +100,17 @@ def run(
         draft.licences.update(source.licences)
         draft.summary.update(_summary(source, cells, records))
     manifest = draft.finished
+    compared: tuple[str, ...] = ()
     if bought is not None:
         bought.share(Observations.open(observations))
+        compared = bought.compare(opened.used) if isinstance(opened, Metered) else ()
     return Summary(
         stage="fetch",
         artifact=observations,
         content_hash=manifest.content_hash,
         value_hash=manifest.value_hash,
         metrics=_metrics(manifest.summary["counts"]),
-        notes=_notes(manifest.summary["counts"], records),
+        notes=(*_notes(manifest.summary["counts"], records), *compared),
     )
 
 
@@ -139,10 +141,14 @@ def open_source(
     )
 
 
-def _bought_first(
-    source: Source, settings: FetchStage, cells: Sequence[Cell]
-) -> BoughtFirst | None:
-    """The source, keeping what it is paid for; None where images cost nothing."""
+def bought_first(source: Source, settings: FetchStage, cells: Sequence[Cell]) -> BoughtFirst | None:
+    """The source, keeping what it is paid for; None where images cost nothing.
+
+    Args:
+        source: That the settings name.
+        settings: The fetch stage's settings.
+        cells: To work on.
+    """
     if not costs_of(source, source.acquisitions, cells):
         return None
     asked = settings.affecting()["fetch"][settings.fetch.source]

@@ -10,13 +10,17 @@ that they take their room once.
         data/BANDS.npy, mask/VALID.npy, mask/MEASURED.npy    as in observations
         nothing                                              an image without a pixel of the grid
 
+    <work>/<area>/bought/<sensor>-<...>/used.json    what asking took, and its size uncompressed
+
 The folder may be deleted at any time; then images are asked for again.
 """
 
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +28,19 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from groundshift.artifacts import digest
+from groundshift.artifacts.writing import write_text
 from groundshift.domain.time import stamp
-from groundshift.observations.costs import Cost
+from groundshift.observations.costs import Cost, Used
 from groundshift.observations.npy import map_array
 from groundshift.observations.radiometry import encode
 from groundshift.observations.sources.base import Acquisition, Image, Scene, Source
 from groundshift.observations.sources.in_front import InFront
 from groundshift.observations.store import DATA, MASK, Observations
 
-_MEASURED, _NOTHING = "mask/MEASURED.npy", "nothing"
+_MEASURED, _NOTHING, _USED = "mask/MEASURED.npy", "nothing", "used.json"
+_TYPICAL = {"uint16": 0.85, "float32": 0.9}
+"""Bytes that travel of those of an image, where nothing was asked for yet: what deflate leaves of
+real Sentinel-2 reflectance and Sentinel-1 power."""
 
 
 class BoughtFirst(InFront):
@@ -51,6 +59,8 @@ class BoughtFirst(InFront):
             name: folder / f"{name}-{digest([settings, source.sensors[name].to_dict()])[:12]}"
             for name, settings in asked.items()
         }
+        self.expected = {name: Used() for name in asked}
+        """What was expected of all that this run asked for, bytes before compression."""
 
     def cost(self, acquisition: Acquisition, grid: GeoBox) -> Cost | None:
         """Nothing for what is kept, else the source's price."""
@@ -61,6 +71,10 @@ class BoughtFirst(InFront):
         folder = self._folder(acquisition, grid)
         if not folder.is_dir():
             self._keep(folder, acquisition, scene.read(grid))
+            if cost := super().cost(acquisition, grid):
+                self.expected[acquisition.sensor].add(
+                    requests=cost.requests, units=cost.units, bytes=cost.bytes
+                )
         if (folder / _NOTHING).is_file():
             return None
         decode = self.sensors[acquisition.sensor].decode
@@ -79,6 +93,47 @@ class BoughtFirst(InFront):
                 place = cell, acquisition.sensor, acquisition.time
                 for name in (DATA, MASK):
                     _link_equal(observations.path(*place) / name, folder / name)
+
+    def travelling(self, costs: Iterable[Cost]) -> list[Cost]:
+        """Costs with the bytes that compressed images are expected to have.
+
+        Once images were asked for, by the ratio that was measured on these.
+        """
+        return [replace(cost, bytes=round(cost.bytes * self._ratio(cost.sensor))) for cost in costs]
+
+    def compare(self, used: Mapping[str, Used]) -> tuple[str, ...]:
+        """Note what asking took for later plans, and say how it compares with what was expected.
+
+        Args:
+            used: By sensor, as the source counted it.
+        """
+        sentences = []
+        for name, really in used.items():
+            expected = self.expected[name]
+            if not expected.requests:
+                continue
+            bytes_planned = expected.bytes * self._ratio(name)
+            sentences.append(
+                f"{name}: planned {expected.requests} requests, {expected.units:.3g} units, "
+                f"{bytes_planned / 1e6:.3g} MB; used {really.requests} requests, "
+                f"{really.units:.3g} units, {really.bytes / 1e6:.3g} MB"
+            )
+            before = self._noted(name)
+            total = [before[0] + really.bytes, before[1] + expected.bytes]
+            write_text(self._folders[name] / _USED, json.dumps(total))
+        return tuple(sentences)
+
+    def _ratio(self, sensor: str) -> float:
+        travelled, whole = self._noted(sensor)
+        return travelled / whole if whole else _TYPICAL[self.sensors[sensor].dtype]
+
+    def _noted(self, sensor: str) -> tuple[int, int]:
+        """Bytes that travelled for a sensor so far, and what they were before compression."""
+        try:
+            travelled, whole = json.loads((self._folders[sensor] / _USED).read_text())
+        except (OSError, ValueError):
+            return 0, 0
+        return travelled, whole
 
     def _keep(self, folder: Path, acquisition: Acquisition, image: Image | None) -> None:
         """Write an image: whole under its name, or not at all."""

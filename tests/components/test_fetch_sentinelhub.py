@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from groundshift.cube.store import Cube
 from groundshift.domain.signature import Stream
 from groundshift.errors import BudgetError, SourceError
 from groundshift.observations.areas import cells_of
-from groundshift.observations.sources.hub import source
+from groundshift.observations.sources.hub import connection, source
 from groundshift.observations.store import Observations
 from groundshift.settings import parse
 from tests.hub import scenes
@@ -251,6 +252,39 @@ def test_the_plans_price_is_what_is_spent(hub, tmp_path, monkeypatch):
     assert "s1_asc: 3 images in 12 requests cost" in "; ".join(summary.notes)
 
 
+def test_once_images_were_asked_for_a_plan_knows_the_bytes_that_travel(hub, tmp_path):
+    settings = settings_for(hub)
+    summary = run(settings, observations=tmp_path / "observations")
+    (said,) = [note for note in summary.notes if note.startswith("s2: planned")]
+    numbers = [float(number) for number in re.findall(r"[\d.]+(?= (?:requests|units|MB))", said)]
+    assert numbers[0] == numbers[3] == 4
+    assert numbers[1] == pytest.approx(numbers[4], rel=0.1)
+    planning.run(settings, plan=tmp_path / "plan")
+    table = pd.read_csv(tmp_path / "plan" / "costs.csv").groupby("sensor").sum()
+    other = settings_for(hub, name="elsewhere")
+    really = run(other, observations=tmp_path / "other").notes
+    for name, row in table.iterrows():
+        (note,) = [note for note in really if note.startswith(f"{name}: planned")]
+        assert row["bytes"] / 1e6 == pytest.approx(
+            float(re.findall(r"([\d.]+) MB", note)[1]), rel=0.1
+        )
+
+
+def test_a_plan_says_how_long_it_takes_and_what_to_do_instead(hub, tmp_path):
+    country = settings_for(hub, fetch={"sentinelhub": {"deployment": "cdse"}})
+    planning.run(country, plan=tmp_path / "plan")
+    table = pd.read_csv(tmp_path / "plan" / "alternatives.csv").set_index("way")
+    costs = pd.read_csv(tmp_path / "plan" / "costs.csv")
+    own, batch = table.loc["Process API"], table.loc["Batch Processing"]
+    assert own["units"] == pytest.approx(costs["units"].sum(), abs=1e-3)
+    assert own["minutes"] == pytest.approx(9 / 300, abs=0.01)  # by requests, which are the tighter
+    assert batch["units"] == pytest.approx(own["units"] / 3, abs=1e-3)
+    # Two tiles of each of four overpasses, and five radar products.
+    products = table.loc["whole products from CDSE's S3 (files)"]
+    assert products["requests"] == 13
+    assert products["bytes"] == 8 * 0.7e9 + 5 * 1e9
+
+
 def test_a_run_stops_before_it_costs_more_than_allowed(hub, tmp_path):
     per_scene = 64 * 64 / 512**2 * 14 / 3  # thirteen bands and CLM
     sensors = {"s2": SENSORS["s2"]}
@@ -351,8 +385,17 @@ def test_a_refusal_ends_the_command_with_one_sentence_and_exit_code_2(
     assert not (tmp_path / "here").exists()
 
 
-def test_no_secret_is_written_anywhere(hub, tmp_path, monkeypatch, caplog, capfd):
+@pytest.mark.parametrize("mounted", [False, True])
+def test_no_secret_is_written_anywhere(
+    hub, tmp_path, monkeypatch, caplog, capfd, mounted, tmp_path_factory
+):
     caplog.set_level("DEBUG")
+    if mounted:
+        folder = tmp_path_factory.mktemp("secrets")
+        for name, value in (("SH_CLIENT_ID", CLIENT), ("SH_CLIENT_SECRET", SECRET)):
+            (folder / name).write_text(value)
+            monkeypatch.delenv(name)
+            monkeypatch.setenv(f"{name}_FILE", str(folder / name))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))  # where the client keeps a file
     faults = iter(["503", "cut", "429"])
     hub.faults = lambda: next(faults, "")
@@ -360,7 +403,13 @@ def test_no_secret_is_written_anywhere(hub, tmp_path, monkeypatch, caplog, capfd
     outcome = CliRunner().invoke(app, [*arguments, "--observations", str(tmp_path / "here")])
     assert outcome.exit_code == 0
     assert json.loads(outcome.stdout.splitlines()[-1])["metrics"]["s2.acquisitions"] == 4
-    said = "".join((*capfd.readouterr(), outcome.output, caplog.text, *arguments))
+    assert CliRunner().invoke(app, [*arguments, "--plan", str(tmp_path / "plan")]).exit_code == 0
+    hub.tokens.clear()
+    hub.token_faults = lambda: "busy"  # an error that quotes what was sent
+    monkeypatch.setattr(connection, "ATTEMPTS", 2)
+    failed = CliRunner().invoke(app, [*arguments, "--plan", str(tmp_path / "failed")])
+    assert failed.exit_code == 4
+    said = "".join((*capfd.readouterr(), outcome.output, failed.output, caplog.text, *arguments))
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert len(written) > 9 * 5
     assert not (tmp_path / "home").exists()

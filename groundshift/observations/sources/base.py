@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import geopandas as gpd
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from groundshift.domain.signature import Sensor
-from groundshift.observations.costs import Cost
+from groundshift.observations.costs import Cost, Used
+from groundshift.observations.ways import Way
 
 
 @dataclass(frozen=True)
@@ -112,3 +113,20 @@ class Source(Protocol):
         Raises:
             SourceError: it is damaged or not what was promised.
         """
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A source that counts what asking for images takes."""
+
+    @property
+    def used(self) -> Mapping[str, Used]:
+        """By sensor, since the source was opened."""
+
+
+@runtime_checkable
+class Compared(Protocol):
+    """A source that knows other ways to its images."""
+
+    def alternatives(self, costs: Sequence[Cost]) -> list[Way]:
+        """What a plan's images would take by each way, its own first."""
