@@ -16,6 +16,7 @@ from groundshift.domain.time import isoformat
 from groundshift.errors import ContractError, SettingsError
 from groundshift.observations.areas import cells_of
 from groundshift.observations.bought import BoughtFirst
+from groundshift.observations.clouds import Unclouded
 from groundshift.observations.earlier import EarlierFirst
 from groundshift.observations.inspection import inspect, require_passing
 from groundshift.observations.intake import (
@@ -64,7 +65,7 @@ def run(
     plan = _plan(settings.fetch.plant)
     opened = open_source(settings, area, digests)
     bought = bought_first(opened, settings, cells)
-    source = _earlier_first(bought or opened, settings, earlier)
+    source = _earlier_first(_unclouded(bought or opened, settings), settings, earlier)
     inputs = {
         "area": digest([each.to_dict() for each in cells]),
         **source.inputs,
@@ -155,6 +156,11 @@ def bought_first(source: Source, settings: FetchStage, cells: Sequence[Cell]) ->
     common = {name: value for name, value in asked.items() if name != "sensors"}
     wanted = {name: [common, asked["sensors"][name]] for name in source.sensors}
     return BoughtFirst(source, work_root() / settings.name / "bought", wanted)
+
+
+def _unclouded(source: Source, settings: FetchStage) -> Source:
+    """The source behind the masks that the settings add."""
+    return Unclouded(source, settings.fetch.masks) if settings.fetch.masks else source
 
 
 def _earlier_first(source: Source, settings: FetchStage, earlier: Path | None) -> Source:

@@ -70,7 +70,10 @@ class EarlierFirst(InFront):
         if reason == NO_VALID_PIXEL:
             empty = np.zeros((*grid.shape, len(sensor.bands)), np.float32)
             return Image(empty, np.zeros(grid.shape, bool))
-        stored, valid = self._earlier.read(
-            cell, acquisition.sensor, acquisition.time, quarantined=bool(reason)
+        place = cell, acquisition.sensor, acquisition.time
+        stored, valid = self._earlier.read(*place, quarantined=bool(reason))
+        return Image(
+            sensor.decode(np.asarray(stored)),
+            np.asarray(valid),
+            probability=self._earlier.probability(*place, quarantined=bool(reason)),
         )
-        return Image(sensor.decode(np.asarray(stored)), np.asarray(valid))

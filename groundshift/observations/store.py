@@ -8,6 +8,7 @@
     cells/<cell>/<sensor>/<YYYYmmddTHHMMSS>/
         data/BANDS.npy        [1, y, x, band] in the sensor's stored type, 0 where invalid
         mask/VALID.npy        [1, y, x, 1] bool
+        data/CLP.npy          [1, y, x, 1] uint8, per cent cloud, 255 unknown; where it was found
         bbox.geojson, timestamps.json, meta_info/observation.json
     quarantine/<cell>/...     likewise, images that failed a check
 
@@ -42,6 +43,7 @@ CONTRACT = "observations"
 NO_VALID_PIXEL = "no valid pixel"
 
 DATA, MASK = "data/BANDS.npy", "mask/VALID.npy"
+_PROBABILITY = "data/CLP.npy"
 _META = "meta_info/observation.json"
 _TABLE, _QUARANTINE, _TRUTH = "observations.parquet", "quarantine.parquet", "truth.parquet"
 MEASURES = "measures.parquet"
@@ -172,6 +174,16 @@ class Observations:
             raise _broken(folder, f"shape {expected}", f"{values.shape}, mask {valid.shape}")
         return values, valid
 
+    def probability(
+        self, cell_id: str, sensor: str, time: int, *, quarantined: bool = False
+    ) -> NDArray[np.uint8] | None:
+        """Per cent that pixels of an observation are cloud, [y, x], 255 unknown; None if not kept.
+
+        Takes the arguments of `read`.
+        """
+        path = self.path(cell_id, sensor, time, quarantined=quarantined) / _PROBABILITY
+        return np.asarray(map_array(path)[0, :, :, 0]) if path.is_file() else None
+
     def path(self, cell_id: str, sensor: str, time: int, *, quarantined: bool = False) -> Path:
         """Folder of an observation, whether it is there or not."""
         inside = observation_path(cell_id, sensor, time, quarantined=quarantined)
@@ -228,6 +240,7 @@ def write_observation(
     record: Record,
     values: NDArray[np.uint16 | np.float32],
     valid: NDArray[np.bool_],
+    probability: NDArray[np.uint8] | None = None,
 ) -> None:
     """Write one observation: whole under its name, or not at all.
 
@@ -238,6 +251,7 @@ def write_observation(
         record: its row of the table.
         values: stored values [y, x, band], 0 where invalid.
         valid: [y, x].
+        probability: of cloud, [y, x] in per cent, if known.
     """
     target = folder / observation_path(record.cell, record.sensor, record.time)
     draft = scratch / "-".join((record.cell, record.sensor, stamp(record.time)))
@@ -246,6 +260,8 @@ def write_observation(
         (draft / name).mkdir(parents=True)
     np.save(draft / DATA, values[None])
     np.save(draft / MASK, valid[None, ..., None])
+    if probability is not None:
+        np.save(draft / _PROBABILITY, probability[None, ..., None])
     _write_json(draft / "bbox.geojson", _bounding_box(grid))
     _write_json(draft / "timestamps.json", [_naive_utc(record.time)])
     _write_json(draft / _META, asdict(record))

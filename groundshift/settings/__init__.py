@@ -7,6 +7,7 @@ changed `train.epochs` reruns nothing upstream.
 
 from groundshift.settings.base import AreaSettings, Frozen, PeriodSettings
 from groundshift.settings.checks import CheckName, ChecksSettings
+from groundshift.settings.clouds import CloudSettings
 from groundshift.settings.loading import INPUTS, load, merge, parse
 from groundshift.settings.sections import (
     STAGE_SETTINGS,
@@ -49,6 +50,7 @@ __all__ = [
     "CheckName",
     "ChecksSettings",
     "CitySettings",
+    "CloudSettings",
     "DriftSettings",
     "EvaluateSettings",
     "EvaluateStage",

@@ -343,6 +343,22 @@ def test_what_is_kept_takes_its_room_once(hub, tmp_path):
     assert all(path.stat().st_nlink == 2 for path in kept)
 
 
+def test_masks_of_ones_own_keep_probabilities_and_cost_nothing_more(hub, tmp_path):
+    folder = tmp_path / "observations"
+    fetch(folder, settings_for(hub, sensors={"s2": SENSORS["s2"]}))
+    masks = {"s2": {"model": "s2cloudless", "dilate": 20}}
+    settings = settings_for(hub, sensors={"s2": SENSORS["s2"]}, fetch={"masks": masks})
+    hub.images.clear()
+    for earlier in (None, folder):
+        masked = fetch(folder, settings, earlier=earlier)
+        assert hub.images == []
+    (cell,) = masked.cells
+    probability = masked.probability(cell.id, "s2", scenes.START)
+    _, valid = masked.read(cell.id, "s2", scenes.START)
+    assert probability.shape == valid.shape == (64, 64)
+    assert probability[valid].max() < 40
+
+
 DVC = """
 stages:
   fetch:

@@ -48,7 +48,7 @@ class Image:
         values: Physical values [y, x, band], 0 where invalid.
         valid: [y, x], true where every band has a value and the mask's rule allows it.
         measured: [y, x], where every band has a value, whatever the mask says of it; None where a
-            source can't tell.
+            source can't tell, then everywhere.
         probability: [y, x] uint8, per cent that a pixel is cloud, 255 where unknown; None where
             nobody said.
     """
@@ -61,7 +61,7 @@ class Image:
     @property
     def seen(self) -> NDArray[np.bool_]:
         """Where something was measured, as far as is known."""
-        return self.valid if self.measured is None else self.measured
+        return np.ones_like(self.valid) if self.measured is None else self.measured
 
 
 class Scene(Protocol):
