@@ -66,6 +66,7 @@ def run(
     opened = open_source(settings, area, digests)
     bought = bought_first(opened, settings, cells)
     source = _earlier_first(_unclouded(bought or opened, settings), settings, earlier)
+    arrived = source.news if isinstance(source, EarlierFirst) else ()
     inputs = {
         "area": digest([each.to_dict() for each in cells]),
         **source.inputs,
@@ -100,6 +101,7 @@ def run(
         hash_values(records, draft.values)
         draft.licences.update(source.licences)
         draft.summary.update(_summary(source, cells, records))
+        draft.record["news"] = list(arrived)
     manifest = draft.finished
     compared: tuple[str, ...] = ()
     if bought is not None:
@@ -111,7 +113,7 @@ def run(
         content_hash=manifest.content_hash,
         value_hash=manifest.value_hash,
         metrics=_metrics(manifest.summary["counts"]),
-        notes=(*_notes(manifest.summary["counts"], records), *compared),
+        notes=(*_notes(manifest.summary["counts"], records), *arrived, *compared),
     )
 
 

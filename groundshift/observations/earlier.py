@@ -13,6 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from groundshift.observations.costs import Cost
 from groundshift.observations.intake import NO_OVERLAP
+from groundshift.observations.news import news
 from groundshift.observations.sources.base import Acquisition, Image, Scene, Source
 from groundshift.observations.sources.in_front import InFront
 from groundshift.observations.store import NO_VALID_PIXEL, Observations
@@ -33,6 +34,8 @@ class EarlierFirst(InFront):
         super().__init__(source)
         self._earlier = earlier
         tables = pd.concat([earlier.table, earlier.quarantine])
+        self.news = news(tables, source.acquisitions)
+        """What is new, late, reprocessed or withdrawn since, in words."""
         self._known: Mapping[tuple[Any, ...], tuple[str, str]] = {
             (row["cell"], *(row[name] for name in _IDENTITY)): (row["reason"], row["digest"])
             for row in tables.fillna("").to_dict("records")

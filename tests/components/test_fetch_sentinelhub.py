@@ -194,9 +194,16 @@ def test_what_was_reprocessed_is_asked_for_again_and_what_was_withdrawn_is_gone(
         scene.name = scene.name.replace("_N0500_", "_N0510_")
         scene.bands["B02"] = scene.bands["B02"] + 1
     hub.scenes.remove(next(scene for scene in hub.scenes if scene.orbit == "descending"))
-    after = fetch(folder, settings_for(hub), earlier=folder)
-    assert len(hub.images) == 1
-    assert after.table.groupby("sensor").size().to_dict() == {"s1_asc": 3, "s1_des": 1, "s2": 4}
+    hub.scenes += scenes.radar("ascending", (4, 19))
+    notes = run(settings_for(hub), observations=folder, earlier=folder).notes
+    after = Observations.open(folder)
+    assert len(hub.images) == 3
+    assert "s1_asc: 1 new in the catalogue: 2020-03-20T17:30:21Z" in notes
+    assert "s1_asc: 1 late in the catalogue: 2020-03-05T17:30:21Z" in notes
+    again = "2020-03-01T10:30:21Z (baseline 0510 after 0500)"
+    assert f"s2: 1 reprocessed in the catalogue: {again}" in notes
+    assert any(note.startswith("s1_des: 1 withdrawn in the catalogue: 2020-03-") for note in notes)
+    assert after.table.groupby("sensor").size().to_dict() == {"s1_asc": 5, "s1_des": 1, "s2": 4}
     fresh = fetch(tmp_path / "fresh", settings_for(hub))
     assert after.manifest.value_hash == fresh.manifest.value_hash
 
@@ -345,6 +352,9 @@ def test_what_is_kept_takes_its_room_once(hub, tmp_path):
 
 def test_masks_of_ones_own_keep_probabilities_and_cost_nothing_more(hub, tmp_path):
     folder = tmp_path / "observations"
+    for scene in hub.scenes[:8]:
+        for name, value in zip(scenes.BANDS_S2, CLEAR, strict=True):
+            scene.bands[name][:] = value
     fetch(folder, settings_for(hub, sensors={"s2": SENSORS["s2"]}))
     masks = {"s2": {"model": "s2cloudless", "dilate": 20}}
     settings = settings_for(hub, sensors={"s2": SENSORS["s2"]}, fetch={"masks": masks})
@@ -358,6 +368,9 @@ def test_masks_of_ones_own_keep_probabilities_and_cost_nothing_more(hub, tmp_pat
     assert probability.shape == valid.shape == (64, 64)
     assert probability[valid].max() < 40
 
+
+CLEAR = (1200, 1100, 1000, 900, 1300, 2200, 2600, 2800, 3000, 1000, 20, 2200, 1400)
+"""Numbers of bare ground in the bands of Sentinel-2."""
 
 DVC = """
 stages:
