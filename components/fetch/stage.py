@@ -133,6 +133,10 @@ def open_source(
         from groundshift.observations.sources.hub.source import SentinelHubSource
 
         return SentinelHubSource(fetch.sentinelhub, area, settings.period)
+    if fetch.source == "stac" and fetch.stac is not None:
+        from groundshift.observations.sources.stac.source import StacSource
+
+        return StacSource(fetch.stac, area, settings.period)
     if fetch.source == "synthetic" and fetch.synthetic is not None:
         return SyntheticSource(fetch.synthetic, cells=area, period=settings.period)
     assert fetch.files is not None  # the settings' own rule

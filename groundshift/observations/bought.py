@@ -97,9 +97,15 @@ class BoughtFirst(InFront):
     def travelling(self, costs: Iterable[Cost]) -> list[Cost]:
         """Costs with the bytes that compressed images are expected to have.
 
-        Once images were asked for, by the ratio that was measured on these.
+        Once images were asked for, by the ratio that was measured on these. What costs no units
+        comes as files, whose size is known.
         """
-        return [replace(cost, bytes=round(cost.bytes * self._ratio(cost.sensor))) for cost in costs]
+        return [
+            replace(cost, bytes=round(cost.bytes * self._ratio(cost.sensor)))
+            if cost.units
+            else cost
+            for cost in costs
+        ]
 
     def compare(self, used: Mapping[str, Used]) -> tuple[str, ...]:
         """Note what asking took for later plans, and say how it compares with what was expected.

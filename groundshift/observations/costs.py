@@ -36,7 +36,7 @@ class Cost:
         images: Overpasses times cells that they reach.
         requests: How many it takes.
         units: Processing units of the provider.
-        bytes: Of the images; a source tells them before compression, a plan as they travel.
+        bytes: That travel; of what costs units, a source tells them before compression.
     """
 
     sensor: str
@@ -70,10 +70,12 @@ def in_words(costs: Sequence[Cost]) -> tuple[str, ...]:
     sentences = []
     for name in dict.fromkeys(cost.sensor for cost in costs):
         (cost,) = total(Cost(**asdict(c) | {"month": ""}) for c in costs if c.sensor == name)
-        sentences.append(
-            f"{name}: {cost.images} images in {cost.requests} requests cost {cost.units:.1f} "
-            f"processing units, {cost.bytes / 1e6:.0f} MB"
+        price = (
+            f"cost {cost.units:.1f} processing units, {cost.bytes / 1e6:.0f} MB"
+            if cost.units
+            else f"are {cost.bytes / 1e6:.0f} MB, free of units"
         )
+        sentences.append(f"{name}: {cost.images} images in {cost.requests} requests {price}")
     return tuple(sentences)
 
 

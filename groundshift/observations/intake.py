@@ -113,7 +113,12 @@ class Intake:
         record = Record(cell=cell.id, **known)
         if scene is None:
             return _Candidate(replace(record, reason=problem), None)
-        image = scene.read(cell.grid)
+        try:
+            image = scene.read(cell.grid)
+        except SourceError as error:
+            if not error.lost:
+                raise
+            return _Candidate(replace(record, reason=str(error)), None)
         if image is None:
             return _Candidate(replace(record, reason=NO_OVERLAP), None)
         if self._placed[cell.id]:

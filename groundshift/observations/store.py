@@ -33,6 +33,7 @@ from odc.geo.geobox import GeoBox
 
 from groundshift.artifacts import Manifest, parts_of, read_manifest
 from groundshift.artifacts.manifest import check_files
+from groundshift.artifacts.ranged import need
 from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor
 from groundshift.domain.time import stamp
@@ -44,6 +45,8 @@ NO_VALID_PIXEL = "no valid pixel"
 
 DATA, MASK = "data/BANDS.npy", "mask/VALID.npy"
 _PROBABILITY = "data/CLP.npy"
+_HEADER = 256
+"""Bytes that hold the header of any of our `.npy` files."""
 _META = "meta_info/observation.json"
 _TABLE, _QUARANTINE, _TRUTH = "observations.parquet", "quarantine.parquet", "truth.parquet"
 MEASURES = "measures.parquet"
@@ -189,6 +192,23 @@ class Observations:
         inside = observation_path(cell_id, sensor, time, quarantined=quarantined)
         return self._parts[cell_id] / inside
 
+    def valid_at(self, cell_id: str, sensor: str, time: int, row: int, column: int) -> bool:
+        """Whether one pixel of an observation is valid; of its files no more than that is read.
+
+        Args:
+            cell_id: of the cell.
+            sensor: by name.
+            time: of the observation.
+            row: on the cell's grid, halo included.
+            column: likewise.
+        """
+        path = self._parts[cell_id] / observation_path(cell_id, sensor, time) / MASK
+        need(path, [(0, _HEADER)])
+        mask = map_array(path)
+        place = int(np.ravel_multi_index((0, row, column, 0), mask.shape))
+        need(path, [(path.stat().st_size - mask.nbytes + place, 1)])
+        return bool(mask[0, row, column, 0])
+
     def _joined(self, table: str) -> pd.DataFrame:
         """A table of all parts, which lie in the order of their cells, as the table's rows do."""
         folders = dict.fromkeys(self._parts.values())
@@ -197,6 +217,11 @@ class Observations:
 
     def _grid(self, cell_id: str) -> GeoBox:
         return next(cell.grid for cell in self.cells if cell.id == cell_id)
+
+
+def is_image(path: str) -> bool:
+    """Whether a file of the artifact holds pixels, by its path inside it."""
+    return path.endswith((DATA, MASK))
 
 
 def observation_path(cell_id: str, sensor: str, time: int, *, quarantined: bool = False) -> Path:

@@ -9,6 +9,7 @@ from groundshift.settings.base import AreaSettings, Frozen, PeriodSettings
 from groundshift.settings.checks import CheckName, ChecksSettings
 from groundshift.settings.clouds import CloudSettings
 from groundshift.settings.loading import INPUTS, load, merge, parse
+from groundshift.settings.masks import MaskSettings
 from groundshift.settings.sections import (
     STAGE_SETTINGS,
     STAGES,
@@ -37,9 +38,9 @@ from groundshift.settings.sources import (
     FetchSettings,
     FileSensorSettings,
     FilesSettings,
-    MaskSettings,
     PartSettings,
 )
+from groundshift.settings.stac import StacSensorSettings, StacSettings
 
 __all__ = [
     "INPUTS",
@@ -68,6 +69,8 @@ __all__ = [
     "SentinelHubSensorSettings",
     "SentinelHubSettings",
     "SplitSettings",
+    "StacSensorSettings",
+    "StacSettings",
     "StackSettings",
     "StackStage",
     "StageName",
