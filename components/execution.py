@@ -32,11 +32,9 @@ from groundshift.artifacts.versions import Version
 from groundshift.artifacts.writing import recording
 from groundshift.errors import GroundshiftError, SettingsError, SourceError
 from groundshift.services import tracking
+from groundshift.services.run_tree import RUN_ID
 
 log = logging.getLogger(__name__)
-
-RUN_ID = "GROUNDSHIFT_RUN_ID"
-"""Environment variable: id of the pipeline run that a task belongs to."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -100,6 +98,8 @@ def execute(verb: Verb, common: Common, values: dict[str, Any]) -> None:
         given = {name: values[name] for name in verb.folders if values[name] is not None}
         output = output_of(verb.folders, given)
         store = ArtifactStore.open(common.store) if common.store else None
+        if store is not None:
+            store.require()
         outcome = Outcome(verb.stage, verb.mode(output), common.cell)
         journal = Journal(outcome, store, os.environ.get(RUN_ID, ""))
         if refusal := journal.refused():
@@ -169,9 +169,11 @@ def _work(
             lineage.SETTINGS: settings.model_dump(mode="json"),
             lineage.CELL: common.cell,
         }
+        # In a run that is recorded, a cell's outcome becomes a row of its stage's table.
+        row = bool(common.cell and store and os.environ.get(RUN_ID))
         with (
             recording(made_from),
-            tracking.stage_run(verb.stage, settings, folders) as tracked,
+            tracking.stage_run(verb.stage, settings, folders, row=row) as tracked,
         ):
             summary = verb.function(task, **{**values, **folders})
             version = Version.of(summary.artifact, contract).pointer

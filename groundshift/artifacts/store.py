@@ -31,6 +31,7 @@ from groundshift.artifacts.documents import BucketDocuments, Documents, FolderDo
 from groundshift.artifacts.file_digests import FileDigests
 from groundshift.artifacts.folder_objects import FolderObjects, Held
 from groundshift.artifacts.hashing import digest
+from groundshift.artifacts.leases import SWEEP
 from groundshift.artifacts.manifest import VERSIONS, WRITERS, Manifest, read_single
 from groundshift.artifacts.outcomes import Outcome
 from groundshift.artifacts.references import Champion, Reference
@@ -79,6 +80,16 @@ class ArtifactStore:
         except (FileExistsError, NotADirectoryError) as error:
             raise SettingsError(f"--store {address}: expected a folder, found a file") from error
         return cls(str(root), FolderDocuments(root), FolderObjects(root))
+
+    def require(self) -> None:
+        """Refuse a store that can't be reached, before work is done for it.
+
+        Raises:
+            SourceError: S3 refuses, or can't be reached.
+            SettingsError: there is no such bucket.
+        """
+        if isinstance(self.objects, BucketObjects):
+            self.documents.read(f"leases/{SWEEP}.json")
 
     @property
     def root(self) -> Path | None:
@@ -247,12 +258,19 @@ class ArtifactStore:
         present = self.documents.look(place)
         written = None
         if self.champion_hash(area) == expected:
-            self.documents.write(_champion(area, champion.model.content_hash), document)
+            own = _champion(area, champion.model.content_hash)
+            earlier = self.documents.read(own)
+            self.documents.write(own, document)  # first: a champion can always be asked for
             written = (
                 self.documents.create(place, document)
                 if present is None
                 else self.documents.exchange(place, document, present.version)
             )
+            if written is None and self.champion_hash(area) != champion.model.content_hash:
+                if earlier is None:
+                    self.documents.remove([own])
+                else:
+                    self.documents.write(own, earlier)
         if written is None:
             raise SourceError(
                 f"champion of {area}: expected {expected[:12] or 'none'}, found "
@@ -298,8 +316,8 @@ class ArtifactStore:
         Raises:
             ContractError: it is not in the store.
         """
-        self.manifest(reference)
-        self.documents.write(_place("tags", name), asdict(reference))
+        whole = Reference.to(self.manifest(reference))
+        self.documents.write(_place("tags", name), asdict(whole))
 
     def tagged(self, name: str) -> Reference | None:
         """What is kept by a name; None if nothing is."""

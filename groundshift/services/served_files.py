@@ -22,11 +22,12 @@ _KNOWN = re.compile(
     r"MLmodel|conda\.yaml|python_env\.yaml|requirements\.txt|registered_model_meta"
     r"|(serving_)?input_example\.json|served_model\.py|code/groundshift/(\w+/)*\w+\.py"
 )
-_LOADER = "mlflow.pyfunc.model"
+_LOADER = "mlflow.pyfunc.loaders.code_model"
 _FLAVOUR = {
-    *("artifacts", "code", "config", "env", "loader_module", "model_code_path", "python_version"),
-    *("python_model", "streamable"),
+    *("artifacts", "cloudpickle_version", "code", "config", "env", "loader_module"),
+    *("model_code_path", "python_version", "streamable"),
 }
+"""What MLflow writes of a model from code; one with pickled code has `python_model` too."""
 
 
 def open_logged_model(uri: str) -> tuple[Any, str]:
@@ -88,12 +89,11 @@ def _described(path: Path) -> dict[str, Any]:
         odd = {*flavours} - {"python_function"} | {*flavour} - _FLAVOUR
         opener = flavour["config"]["opener"]
         loader = flavour["loader_module"]
-        code = flavour.get("python_model", "served_model.py")
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ContractError(
             f"{path}: can't be read ({error!r}). Register the model again"
         ) from None
-    if odd or loader != _LOADER or code != "served_model.py" or not _is_ours(opener):
+    if odd or loader != _LOADER or not _is_ours(opener):
         raise ContractError(
             f"{path}: expected a model of ours, opened by groundshift, found "
             f"{', '.join(sorted(odd)) or opener or loader}. Register the model again"

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from groundshift.errors import GroundshiftError
+from groundshift.errors import GroundshiftError, SourceError
 
 MOST_ROWS = 64
 """Requests in one table."""
@@ -40,7 +40,8 @@ class ServedModel(PythonModel):  # type: ignore[misc]
         """Answer each row.
 
         Raises:
-            MlflowException: a row that is refused, with the reason; over HTTP it is a 400.
+            MlflowException: a row that is refused, with the reason (over HTTP a 400), or a store
+                that can't be reached just now (503).
         """
         rows = model_input.to_dict(orient="records")
         if not 0 < len(rows) <= MOST_ROWS:
@@ -51,6 +52,8 @@ class ServedModel(PythonModel):  # type: ignore[misc]
             try:
                 answers.append(self._answer(given))
             except GroundshiftError as error:
+                if isinstance(error, SourceError) and error.transient:
+                    raise MlflowException(str(error), TEMPORARILY_UNAVAILABLE) from None
                 raise _refused(f"request {number}: {error}") from None
         return pd.DataFrame(answers)
 

@@ -1,10 +1,11 @@
-"""A served model as a container runs it: MLflow's own app, with limits, readiness and metrics around.
+"""A served model as a container runs it: MLflow's app with limits, readiness and metrics around it.
 
     python -m groundshift.services.server --model models:/groundshift-demo@champion
 
-MLflow's app answers `/invocations`, `/ping` and `/version`. Around it: a body may have so many bytes
-and take so many seconds to arrive, so many requests are at work at once and so many wait, others are
-told to come again (429). `/ready` says whether requests are taken, `/metrics` what happened to them.
+MLflow's app answers `/invocations`, `/ping` and `/version`. Around it: a body may have so many
+bytes and take so many seconds to arrive, so many requests are at work at once and so many wait,
+others are told to come again (429). `/ready` says whether requests are taken, `/metrics` what
+happened to them.
 
 Unlike `mlflow models serve` it runs no code from the model's folder: what a logged model brings is
 looked through (`served_files`), and the artifact in it is opened by the installed package.
@@ -118,6 +119,7 @@ class Guard:
         try:
             body = await self._body(scope, receive)
             self._metrics.bytes.inc(len(body))
+            await asyncio.to_thread(_require_object, body)
             status, content, kind = await self._predict(scope, body)
         except _Refusal as refusal:
             status, kind = refusal.status, _JSON
@@ -183,6 +185,17 @@ class Guard:
         self._metrics.at_work.dec()
         if not task.cancelled() and task.exception() is not None:
             log.error("a request failed", exc_info=task.exception())
+
+
+def _require_object(body: bytes) -> None:
+    """Refuse what is no JSON object; MLflow ends in an error of its own at some of it."""
+    try:
+        if isinstance(json.loads(body), dict):
+            return
+        reason = "found other JSON"
+    except (ValueError, RecursionError) as error:
+        reason = f"found none ({type(error).__name__})"
+    raise _Refusal(400, "BAD_REQUEST", f"expected a JSON object: {reason}")
 
 
 async def _replayed(

@@ -1,6 +1,6 @@
 """What a served model takes at most, and what it may read; from the environment.
 
-GROUNDSHIFT_SERVE_PREFIXES     folders that cubes are read from, separated by commas; none by
+GROUNDSHIFT_SERVE_PREFIXES     folders, stores in S3, that cubes are read from, by commas; none by
 default, so that nothing is read by reference
 GROUNDSHIFT_SERVE_UNPACKED_MB  most megabytes of the arrays of a sample, unpacked; 256
 GROUNDSHIFT_SERVE_JSON_MB      most megabytes of a sample of nested lists; 4
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from groundshift.errors import SettingsError
 
+S3 = "s3://"
 _PREFIX = "GROUNDSHIFT_SERVE_"
 
 
@@ -22,6 +23,9 @@ class Limits:
     """What one request may ask for."""
 
     prefixes: tuple[Path, ...] = ()
+    """Folders."""
+    stores: tuple[str, ...] = ()
+    """Addresses of artifact stores in S3."""
     unpacked: int = 256 << 20
     """Bytes of arrays."""
     json: int = 4 << 20
@@ -37,7 +41,9 @@ class Limits:
             SettingsError: a number that is none, or a folder that is not there.
         """
         listed = environment.get(f"{_PREFIX}PREFIXES", "").split(",")
-        prefixes = tuple(Path(text.strip()).resolve() for text in listed if text.strip())
+        given = [text.strip() for text in listed if text.strip()]
+        stores = tuple(text.rstrip("/") for text in given if text.startswith(S3))
+        prefixes = tuple(Path(text).resolve() for text in given if not text.startswith(S3))
         for folder in prefixes:
             if not folder.is_dir():
                 raise SettingsError(
@@ -45,6 +51,7 @@ class Limits:
                 )
         return cls(
             prefixes,
+            stores,
             _number(environment, "UNPACKED_MB", 256) << 20,
             _number(environment, "JSON_MB", 4) << 20,
             _number(environment, "PIXELS", 1 << 18),

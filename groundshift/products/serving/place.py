@@ -1,34 +1,29 @@
 """A place and a window of a cube that a request names: found, and refused where it leads elsewhere.
 
-cube          folder of a cube artifact below an allowed prefix
+cube          address of a cube below an allowed prefix, see `cubes`
 cell          which of its cells; may be left out if there is one
 start, end    the window, from the first instant that counts to the first that doesn't, in UTC
 date          instead: the newest window of the model's length that ends by this date
 bbox, crs     left, bottom, right, top; of the cell's core, all of it if left out; EPSG:4326
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from threading import Lock
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import box
 from pyproj.exceptions import CRSError
 
-from groundshift.artifacts.manifest import FILE_NAME
 from groundshift.cube.store import CellCube, Cube
 from groundshift.domain.time import parse_duration
 from groundshift.errors import ContractError
 from groundshift.models.store import Detector
+from groundshift.products.serving.cubes import Cubes
 from groundshift.products.serving.limits import Limits
 
 _DEGREES = "EPSG:4326"
-_KEPT = 4
-"""Cubes that stay open: their manifests, not their pixels."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +58,13 @@ class Place:
         return self.cell.cell.core[self.rows, self.columns]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Places:
     """Finds places in cubes below the allowed prefixes."""
 
     detector: Detector
     limits: Limits
-    _open: OrderedDict[tuple[Path, int], Cube] = field(default_factory=OrderedDict)
-    _lock: Lock = field(default_factory=Lock)
+    cubes: Cubes
 
     def find(self, request: Mapping[str, str]) -> Place:
         """The place that a request names.
@@ -79,7 +73,7 @@ class Places:
             ContractError: a cube that may not be read, is none or that the model doesn't take, or
                 a window or a box that it doesn't hold.
         """
-        cube = self._cube(request["cube"])
+        cube = self.cubes.open(request["cube"])
         self.detector.require(cube.signature, owner="the model")
         cell = _cell(cube, request.get("cell", ""))
         first, stop, start, end = self._window(cell, request)
@@ -93,53 +87,23 @@ class Places:
         content_hash = cube.manifest.content_hash
         return Place(content_hash, cell, first, stop, start, end, rows, columns, licences)
 
-    def _cube(self, address: str) -> Cube:
-        folder = self._allowed(address)
-        manifest = folder / FILE_NAME
-        stamp = manifest.stat().st_mtime_ns if manifest.is_file() else 0
-        with self._lock:
-            if (folder, stamp) not in self._open:
-                self._open[folder, stamp] = Cube.open(folder)
-                if len(self._open) > _KEPT:
-                    self._open.popitem(last=False)
-            self._open.move_to_end((folder, stamp))
-            return self._open[folder, stamp]
-
-    def _allowed(self, address: str) -> Path:
-        """The folder of an address, all links followed, if it lies below an allowed prefix."""
-        refusal = ContractError(
-            f"cube: {address[:200]!r} lies below none of the folders that this server reads "
-            "(GROUNDSHIFT_SERVE_PREFIXES)"
-        )
-        if "\0" in address or len(address) > 4096:
-            raise refusal
-        try:
-            folder = Path(address.removeprefix("file://")).resolve()
-        except (OSError, RuntimeError):
-            raise refusal from None
-        if "://" in address.removeprefix("file://") or not any(
-            folder.is_relative_to(prefix) for prefix in self.limits.prefixes
-        ):
-            raise refusal
-        return folder
-
     def _window(self, cell: CellCube, request: Mapping[str, str]) -> tuple[int, int, int, int]:
         """First step, step behind the last, start and end."""
         windows = self.detector.windows
-        if date := request.get("date"):
+        if "date" in request and not {"start", "end"} & set(request):
             length = int(parse_duration(windows["length"]).total_seconds())
-            starts = cell.times[cell.times + length <= instant("date", date)]
+            starts = cell.times[cell.times + length <= instant("date", request["date"])]
             if not len(starts):
                 raise ContractError(
                     f"date: expected one with {windows['length']} of images before it, found "
-                    f"{date[:40]}: they begin {_shown(cell.times[0])}"
+                    f"{request['date'][:40]}: they begin {_shown(cell.times[0])}"
                 )
             start = int(starts[-1])
             end = start + length
-        elif "start" in request and "end" in request:
+        elif {"start", "end"} <= set(request) and "date" not in request:
             start, end = (instant(name, request[name]) for name in ("start", "end"))
         else:
-            raise ContractError("expected start and end of the window, or date")
+            raise ContractError("expected start and end of the window, or date, found others")
         first, stop = (int(step) for step in np.searchsorted(cell.times, (start, end)))
         low, high = windows.get("min_steps") or 1, windows.get("max_steps") or len(cell.times)
         if not low <= stop - first <= high:
@@ -178,6 +142,8 @@ def _cell(cube: Cube, name: str) -> CellCube:
 def _span(core: GeoBox, bbox: str, crs: str) -> tuple[slice, slice]:
     """Rows and columns of the pixels that a box touches."""
     rows, columns = core.shape
+    if crs and not bbox:
+        raise ContractError(f"crs: {crs[:40]!r} means nothing without a bbox")
     if not bbox:
         return slice(0, rows), slice(0, columns)
     try:

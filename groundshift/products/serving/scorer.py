@@ -25,6 +25,7 @@ from groundshift.errors import ContractError
 from groundshift.models.inference import score_window
 from groundshift.models.store import PROBE, Detector
 from groundshift.products.maps import write_cog
+from groundshift.products.serving.cubes import Cubes
 from groundshift.products.serving.limits import Limits
 from groundshift.products.serving.place import Place, Places
 from groundshift.products.serving.sample import check_sample, read_arrays
@@ -38,6 +39,11 @@ Answer = dict[str, str]
 Scores = NDArray[np.float32]
 
 KIND = "score"
+_BELONGS = {
+    "sample": {"sample", "signature", "format"},
+    "cube": {"cube", "cell", "start", "end", "date", "bbox", "crs", "format"},
+}
+_FORMATS = {"sample": ("npz", "json"), "cube": ("npz", "json", "cog")}
 _DIGITS = 4
 """Of a score in JSON."""
 
@@ -59,17 +65,12 @@ class Scorer:
                 read, or its numbers are not what the model takes.
         """
         given = {name: value for name, value in request.items() if value}
+        kind = _kind(given)
         form = given.get("format", "npz")
-        named = [name for name in ("sample", "cube") if name in given]
-        if len(named) != 1:
-            raise ContractError(
-                "expected either a sample or a cube, found " + " and ".join(named or ["neither"])
-            )
-        if form not in (("npz", "json") if named == ["sample"] else ("npz", "json", "cog")):
-            raise ContractError(
-                f"format: expected npz or json, or cog for a place of a cube, found {form[:40]!r}"
-            )
-        if named == ["sample"]:
+        if form not in _FORMATS[kind]:
+            expected = " or ".join(_FORMATS[kind])
+            raise ContractError(f"format: expected {expected}, found {form[:40]!r}")
+        if kind == "sample":
             return self._series(given, form)
         return self._place(self.places.find(given), form)
 
@@ -118,13 +119,24 @@ def open_scorer(folder: Path) -> Callable[[Request], Answer]:
         SettingsError: limits that make no sense.
     """
     detector, limits = Detector.open(folder), Limits.from_environment()
-    return Scorer(detector, limits, Places(detector, limits), Lock())
+    return Scorer(detector, limits, Places(detector, limits, Cubes(limits)), Lock())
 
 
 def example(folder: Path) -> dict[str, NDArray[Any]]:
     """The sample of an artifact's probe."""
     with np.load(folder / PROBE, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive if name != "score"}
+
+
+def _kind(given: Request) -> str:
+    """Whether a request brings a sample or names a place of a cube."""
+    named = [name for name in _BELONGS if name in given]
+    if len(named) != 1:
+        found = " and ".join(named) or "neither"
+        raise ContractError(f"expected either a sample or a cube, found {found}")
+    if odd := sorted(set(given) - _BELONGS[named[0]]):
+        raise ContractError(f"{', '.join(odd)[:80]}: means nothing beside a {named[0]}")
+    return named[0]
 
 
 def _signature(text: str) -> Signature:
@@ -150,5 +162,5 @@ def _cog(scores: Scores, place: Place, model: str) -> str:
     tags |= {"START": isoformat(place.start), "END": isoformat(place.end)}
     with tempfile.TemporaryDirectory(prefix="groundshift-served-") as folder:
         path = Path(folder) / "score.tif"
-        write_cog(path, scores, place.grid, name=KIND, nodata=float("nan"), tags=tags)
+        write_cog(path, {KIND: scores}, place.grid, nodata=float("nan"), tags=tags)
         return base64.b64encode(path.read_bytes()).decode()

@@ -2,13 +2,14 @@
 
 import base64
 import json
+import shutil
 
 import numpy as np
 import pytest
 import rasterio
 from rasterio.io import MemoryFile
 
-from groundshift.artifacts import read_manifest
+from groundshift.artifacts import ArtifactStore, read_manifest
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError, SettingsError
 from groundshift.models.inference import map_cell
@@ -17,6 +18,7 @@ from groundshift.products.serving.limits import Limits
 from groundshift.products.serving.scorer import OPENER, example, open_scorer
 from groundshift.samples.store import Samples
 from groundshift.services.packed import pack, unpack
+from tests.s3 import s3, seaweed  # noqa: F401 (fixtures)
 
 WINDOW = {"start": "2017-02-02", "end": "2017-04-03"}
 
@@ -127,14 +129,17 @@ def test_a_signature_that_differs_is_refused_by_name(scorer, area):
         ({"start": "2019-01-01", "end": "2019-03-01"}, "expected 8 to 40 steps, .* found 0"),
         ({"start": "soon"}, "start: expected a date"),
         ({"start": ""}, "expected start and end of the window, or date"),
-        ({"date": "2016-01-01"}, "date: expected one with"),
+        ({"start": "", "end": "", "date": "2016-01-01"}, "date: expected one with"),
         ({"cell": "other"}, "cell: expected one of"),
         ({"bbox": "1,2,3"}, "bbox: expected left,bottom,right,top"),
         ({"bbox": "nan,0,1,1"}, "bbox: expected left,bottom,right,top"),
         ({"bbox": "0,0,1,1"}, "touches no pixel"),
         ({"bbox": "4,50,5,51", "crs": "mars"}, "bbox: expected left,bottom,right,top"),
-        ({"format": "png"}, "format: expected npz or json"),
+        ({"format": "png"}, "format: expected npz or json or cog"),
         ({"sample": "x"}, "found sample and cube"),
+        ({"signature": "x"}, "signature: means nothing beside a cube"),
+        ({"crs": "EPSG:32631"}, "means nothing without a bbox"),
+        ({"date": "2017-05-01"}, "expected start and end of the window, or date"),
     ],
 )
 def test_places_that_are_none_are_refused(scorer, window, area, change, message):
@@ -169,3 +174,20 @@ def test_limits_that_make_no_sense_are_refused(tmp_path):
 
 def test_a_logged_model_can_name_the_opener():
     assert OPENER == "groundshift.products.serving.scorer:open_scorer"
+
+
+def test_a_cube_in_a_store_in_s3_is_read_by_parts(area, window, s3, monkeypatch):  # noqa: F811
+    store = ArtifactStore.open(s3)
+    with store.incoming() as incoming:
+        shutil.copytree(area["cube"], incoming / "cube")
+        reference = store.adopt(incoming / "cube", "cube")
+    monkeypatch.setenv("GROUNDSHIFT_SERVE_PREFIXES", f"{area['cube'].parent}, {s3}/")
+    scorer = open_scorer(area["model"])
+    request, expected = window
+    answer = scorer(request | {"cube": f"{s3}/objects/cube/{reference.content_hash}"})
+    np.testing.assert_array_equal(unpack(answer["result"])["score"], expected)
+    for other in (f"{s3}x/objects/cube/{reference.content_hash}", f"{s3}/objects/model/{'0' * 64}"):
+        with pytest.raises(ContractError, match="none of the folders and stores"):
+            scorer(request | {"cube": other})
+    with pytest.raises(ContractError):
+        scorer(request | {"cube": f"{s3}/objects/cube/{'0' * 64}"})
