@@ -1,5 +1,6 @@
 """Running one task of a stage: find its inputs, bring its output home, say how it ended."""
 
+import dataclasses
 import errno
 import logging
 import os
@@ -7,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from components.folders import Folder, Inputs, output_of
 from components.options import Common
 from components.outputs import Executor
 from components.task import Task
-from groundshift.artifacts import ArtifactStore, Outcome, Summary
+from groundshift.artifacts import ArtifactStore, Outcome, Summary, lineage
 from groundshift.artifacts.manifest import WRITERS
 from groundshift.artifacts.outcomes import (
     BAD_INPUT,
@@ -27,13 +28,13 @@ from groundshift.artifacts.outcomes import (
     kind_of,
     message_of,
 )
+from groundshift.artifacts.versions import Version
+from groundshift.artifacts.writing import recording
 from groundshift.errors import GroundshiftError, SettingsError, SourceError
 from groundshift.services import tracking
+from groundshift.services.run_tree import RUN_ID
 
 log = logging.getLogger(__name__)
-
-RUN_ID = "GROUNDSHIFT_RUN_ID"
-"""Environment variable: id of the pipeline run that a task belongs to."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -79,8 +80,8 @@ class Journal:
         if self.store is None or not self.run:
             return
         try:
-            self.store.record(self.run, replace(self.outcome, **ended))
-        except OSError as error:
+            self.store.record(self.run, dataclasses.replace(self.outcome, **ended))
+        except (OSError, SourceError) as error:
             log.warning("%s: its outcome could not be written down (%s)", self.outcome.task, error)
 
 
@@ -97,6 +98,8 @@ def execute(verb: Verb, common: Common, values: dict[str, Any]) -> None:
         given = {name: values[name] for name in verb.folders if values[name] is not None}
         output = output_of(verb.folders, given)
         store = ArtifactStore.open(common.store) if common.store else None
+        if store is not None:
+            store.require()
         outcome = Outcome(verb.stage, verb.mode(output), common.cell)
         journal = Journal(outcome, store, os.environ.get(RUN_ID, ""))
         if refusal := journal.refused():
@@ -106,7 +109,7 @@ def execute(verb: Verb, common: Common, values: dict[str, Any]) -> None:
     except GroundshiftError as error:
         raise _ended(verb.stage, error) from error
     try:
-        summary = _work(verb, common, values, given, output, store)
+        summary, location = _work(verb, common, values, given, output, store)
     except Exception as error:
         end = _ended(verb.stage, error)
         journal.write(exit=end.exit_code, kind=kind_of(error), message=message_of(error))
@@ -118,7 +121,7 @@ def execute(verb: Verb, common: Common, values: dict[str, Any]) -> None:
         kind=summary.outcome,
         message="; ".join(summary.notes),
         metrics=summary.metrics,
-        artifact=str(summary.artifact.relative_to(store.root)) if store else "",
+        artifact=location,
     )
     typer.echo(summary.to_json())
 
@@ -137,8 +140,12 @@ def _work(
     given: Mapping[str, Path],
     output: str,
     store: ArtifactStore | None,
-) -> Summary:
-    """Do the task, with its artifact where it belongs at the end."""
+) -> tuple[Summary, str]:
+    """Do the task, with its artifact where it belongs at the end.
+
+    Returns:
+        What it says of itself, and where its artifact lies in the store, if there is one.
+    """
     settings = common.settings_of(verb.stage)
     executor = Executor.parse(common.executor_output) if common.executor_output else None
     if store is not None and bool(common.cell) != bool(common.key):
@@ -146,7 +153,7 @@ def _work(
     with ExitStack() as stack:
         inputs = Inputs(store, settings.name, common.cell, common.key, stack)
         folders = {
-            name: inputs.find(folder, verb.contract(name))
+            name: inputs.find(folder, verb.contract(name), verb.folders[name].by_parts)
             for name, folder in given.items()
             if name != output
         }
@@ -156,16 +163,31 @@ def _work(
             folders[output] = stack.enter_context(store.incoming()) / contract
         keys = {common.cell: common.key} if common.cell else inputs.keys
         task = Task(settings, store, common.cell, keys)
-        with tracking.stage_run(verb.stage, settings, folders) as tracked:
+        read = {verb.contract(name): folder for name, folder in folders.items() if name != output}
+        made_from = {
+            lineage.INPUTS: lineage.describe(read),
+            lineage.SETTINGS: settings.model_dump(mode="json"),
+            lineage.CELL: common.cell,
+        }
+        # In a run that is recorded, a cell's outcome becomes a row of its stage's table.
+        row = bool(common.cell and store and os.environ.get(RUN_ID))
+        with (
+            recording(made_from),
+            tracking.stage_run(verb.stage, settings, folders, row=row) as tracked,
+        ):
             summary = verb.function(task, **{**values, **folders})
+            version = Version.of(summary.artifact, contract).pointer
+            summary = dataclasses.replace(summary, version=version)
             tracked.finish(summary)
+        location = ""
         if store is not None:
             reference = task.keep(folders[output], contract)
+            location = reference.location
             reference.write(given[output])
             summary = summary.moved(store.folder(reference))
         if executor is not None:
             executor.respond(summary, output, contract)
-    return summary
+    return summary, location
 
 
 def _ended(stage: str, error: Exception) -> typer.Exit:

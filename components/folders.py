@@ -1,14 +1,19 @@
 """The folders of a task: which of them it reads and which it writes, and where they really lie."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from groundshift.artifacts import ArtifactStore, Reference, is_artifact, write_collection
+from groundshift.artifacts import (
+    REFERENCE,
+    ArtifactStore,
+    Reference,
+    is_artifact,
+    write_collection,
+)
 from groundshift.artifacts.fan_out import CELLS, read_cells
-from groundshift.artifacts.store import REFERENCE
 from groundshift.errors import ContractError, SettingsError
 
 
@@ -21,6 +26,8 @@ class Folder:
     read: bool = False
     written: bool = False
     """With `read` too: the stage's other folders decide, see `output_of`."""
+    by_parts: Callable[[str], bool] | None = None
+    """Of which of its files only parts are read, where they lie in S3; by default of none."""
 
 
 def output_of(declared: Mapping[str, Folder], given: Mapping[str, Path]) -> str:
@@ -61,13 +68,16 @@ class Inputs:
     keys: dict[str, str] = field(default_factory=dict)
     """Key by cell, as far as plans were read."""
 
-    def find(self, folder: Path, contract: str) -> Path:
+    def find(
+        self, folder: Path, contract: str, by_parts: Callable[[str], bool] | None = None
+    ) -> Path:
         """The artifact, or collection, that a folder stands for.
 
         Args:
             folder: an artifact, a reference to one in the store, or a plan (or a reference to
                 one), which stands for what its cells' tasks made.
             contract: what is wanted.
+            by_parts: see `Folder`.
 
         Raises:
             ContractError: nothing that could be meant, or a cell's artifact is not there.
@@ -80,12 +90,20 @@ class Inputs:
                     f"{folder}: expected the artifact {contract}, found {reference.contract}. "
                     f"Check which folder is passed as --{contract}"
                 )
-            folder = self._need_store(folder).folder(reference)
+            parts = by_parts if reference.contract == contract else None
+            folder = self._open(self._need_store(folder), reference, parts)
         if contract == "plan" or not (folder / CELLS).is_file():
             return folder
-        return self._planned(folder, contract)
+        return self._planned(folder, contract, by_parts)
 
-    def _planned(self, plan: Path, contract: str) -> Path:
+    def _open(
+        self, store: ArtifactStore, reference: Reference, by_parts: Callable[[str], bool] | None
+    ) -> Path:
+        if by_parts is None:
+            return store.folder(reference)
+        return self.stack.enter_context(store.lent(reference, by_parts))
+
+    def _planned(self, plan: Path, contract: str, by_parts: Callable[[str], bool] | None) -> Path:
         store = self._need_store(plan)
         planned = {item.cell: item.key for item in read_cells(plan)}
         if self.cell:
@@ -94,7 +112,7 @@ class Inputs:
             planned = {self.cell: self.key or planned[self.cell]}
         self.keys.update(planned)
         parts = {
-            cell: store.folder(store.require_ref(self.area, cell, key, contract))
+            cell: self._open(store, store.require_ref(self.area, cell, key, contract), by_parts)
             for cell, key in planned.items()
         }
         if len(parts) == 1:

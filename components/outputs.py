@@ -89,10 +89,12 @@ def local_path(uri: str) -> Path:
 
 def _identity(summary: Summary, contract: str) -> dict[str, Any]:
     """What the metadata of the stage's artifact says."""
+    version = summary.version
     return {
         "contract": contract,
         "content_hash": summary.content_hash,
         "value_hash": summary.value_hash,
+        **({f"dvc_{name}": value for name, value in version.to_dict().items()} if version else {}),
         **_finite(summary.metrics),
     }
 

@@ -17,6 +17,7 @@ import yaml
 from groundshift.artifacts import ArtifactStore
 from groundshift.errors import SettingsError
 from groundshift.services import tracking
+from groundshift.storage.bucket import PATIENCE, TIMEOUT
 from pipelines import outcome
 
 if TYPE_CHECKING:
@@ -27,8 +28,19 @@ if TYPE_CHECKING:
 RUNS = Path("work/runs")
 """Where the engines of this machine keep runs, logs and what makes a second run short."""
 
-_PASSED_ON = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
-"""Variables that containers get too: an MLflow server counts wherever a task runs."""
+_PASSED_ON = (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL",
+    "AWS_REGION",
+    TIMEOUT,
+    PATIENCE,
+)
+"""Variables that containers get too: MLflow and S3 count wherever a task runs."""
 
 
 _UNMAPPED = {
@@ -118,7 +130,7 @@ def with_dvc(job: Job) -> bool:
 def here(job: Job, package: Path, engine: "Engine", store: ArtifactStore, *, caching: bool) -> bool:
     """Run a compiled pipeline as processes or containers; False if a task failed."""
     logging.getLogger("pipelines").setLevel(logging.INFO)
-    values = job.arguments() | {"store": str(store.root)}
+    values = job.arguments() | {"store": store.address}
     runs = RUNS / type(engine).__name__
     with tracking.pipeline_run(job.title, job.area):
         result = engine.run(package, values, root=runs, caching=caching)
@@ -156,7 +168,7 @@ def containers(job: Job, store: ArtifactStore, network: str) -> "Engine":
     """The engine of containers, which see the store and the area's files where we see them."""
     from pipelines.engines import ContainerEngine
 
-    mounts = {store.root: "rw"}
+    mounts = {} if store.root is None else {store.root: "rw"}
     if job.inputs is not None:
         mounts[job.inputs] = "ro"
     return ContainerEngine(

@@ -11,7 +11,7 @@ from typing import Any
 
 from components.fetch.stage import open_source, planted
 from groundshift import __version__
-from groundshift.artifacts import ArtifactStore, Summary, digest, read_manifest, writing
+from groundshift.artifacts import ArtifactStore, Summary, digest, writing
 from groundshift.artifacts.fan_out import CONTRACT, PlannedCell, State, write_cells
 from groundshift.domain.cells import Cell
 from groundshift.observations.areas import cells_of
@@ -104,7 +104,7 @@ def _state(store: ArtifactStore | None, area: str, cell: str, key: str, champion
         return "new"
     if store.current_key(area, cell, PUBLISHED) != key:
         return "changed"
-    made_with = read_manifest(store.folder(published), PUBLISHED).inputs["model"]
+    made_with = store.manifest(published).inputs["model"]
     return "same" if champion in ("", made_with) else "changed"
 
 

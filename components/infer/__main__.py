@@ -8,6 +8,7 @@ import typer
 from components import shell
 from components.infer.stage import run, run_cell, run_report
 from groundshift.artifacts import Summary
+from groundshift.cube.layout import is_shard
 from groundshift.errors import SettingsError
 from groundshift.settings import InferStage
 
@@ -20,6 +21,9 @@ app = shell.app(
 PUBLISHED = ("observations", "cube", "samples", "scores")
 """What the next monitoring of a cell begins with."""
 
+CubeByParts = Annotated[
+    Path, shell.Folder(read=True, by_parts=is_shard), shell.folder("Folder of an input artifact.")
+]
 ChampionHash = Annotated[
     str,
     typer.Option(
@@ -39,7 +43,7 @@ PreviousScores = Annotated[
 @shell.command(app, "infer")
 def main(
     task: shell.Task[InferStage],
-    cube: shell.Input,
+    cube: CubeByParts,
     samples: shell.Input,
     model: shell.OptionalInput = None,
     evaluation: shell.OptionalInput = None,

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from groundshift.artifacts import ArtifactStore, Outcome
@@ -99,7 +98,6 @@ def _message(status: Status, failed: Sequence[Outcome]) -> str:
 def _links(outcomes: Sequence[Outcome], store: ArtifactStore) -> dict[str, str]:
     """Where the run's report lies, if it made one."""
     for outcome in outcomes:
-        page = Path(store.root, outcome.artifact, _REPORT)
-        if outcome.artifact and page.is_file():
-            return {"report": str(page)}
+        if page := store.page(outcome.artifact, _REPORT):
+            return {"report": page}
     return {}

@@ -11,11 +11,13 @@ from groundshift.artifacts.collection import (
 from groundshift.artifacts.hashing import ValueHash, canonical_json, digest
 from groundshift.artifacts.manifest import Manifest
 from groundshift.artifacts.outcomes import Outcome
-from groundshift.artifacts.store import ArtifactStore, Champion, Reference
+from groundshift.artifacts.references import REFERENCE, Champion, Reference
+from groundshift.artifacts.store import ArtifactStore
 from groundshift.artifacts.summary import Summary
 from groundshift.artifacts.writing import Draft, link_tree, writing
 
 __all__ = [
+    "REFERENCE",
     "ArtifactStore",
     "Champion",
     "Draft",

@@ -1,13 +1,11 @@
 """Hashes of source files that outlive a run."""
 
-import contextlib
-import json
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from groundshift.artifacts.hashing import file_digest
-from groundshift.artifacts.writing import write_text
 
 _SETTLED = 2_000_000_000
 """Nanoseconds after which another change of a file gets another time, on any file system."""
@@ -19,17 +17,19 @@ class FileDigests:
     Of thousands of images, only those are read again that changed, so that a plan costs seconds.
     """
 
-    def __init__(self, memory: Path | None = None) -> None:
+    def __init__(
+        self,
+        known: Mapping[str, Any] | None = None,
+        remember: Callable[[Mapping[str, Any]], None] = lambda known: None,
+    ) -> None:
         """Recall what is known.
 
         Args:
-            memory: file that holds it; without one nothing outlives the process.
+            known: what an earlier run remembered, if it did.
+            remember: keeps it; without that nothing outlives the process.
         """
-        self._memory = memory
-        self._known: dict[str, list[Any]] = {}
-        if memory is not None and memory.is_file():
-            with contextlib.suppress(ValueError):  # a damaged memory only costs time
-                self._known = json.loads(memory.read_text())
+        self._known: dict[str, list[Any]] = dict(known or {})
+        self._remember = remember
         self._fresh: dict[str, list[Any]] = {}
 
     def of(self, path: Path) -> str:
@@ -46,5 +46,5 @@ class FileDigests:
 
     def save(self) -> None:
         """Remember what is new; of two processes that do so at once, the later one wins."""
-        if self._memory is not None and self._fresh:
-            write_text(self._memory, json.dumps(self._known | self._fresh))
+        if self._fresh:
+            self._remember(self._known | self._fresh)

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from groundshift.artifacts.hashing import digest, file_digest
+from groundshift.artifacts.hashing import digest, file_digest, file_digests
 from groundshift.errors import ContractError
 
 FILE_NAME = "manifest.json"
+MD5 = "md5"
+"""Entry of the record: MD5s of the files, in their order."""
 
 VERSIONS: dict[str, int] = {
     "observations": 1,
@@ -43,11 +45,26 @@ WRITERS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class FileEntry:
-    """A content file: its path inside the artifact, size in bytes and SHA-256."""
+    """A content file: its path inside the artifact, size in bytes and SHA-256.
+
+    Its MD5 is DVC's name for the same bytes: recorded beside the content, not part of it, and
+    empty in artifacts from before it was.
+    """
 
     path: str
     size: int
     sha256: str
+    md5: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, path: Path, name: str) -> "FileEntry":
+        """Describe a file, which is read once.
+
+        Args:
+            path: of the file.
+            name: its path inside the artifact.
+        """
+        return cls(name, path.stat().st_size, *file_digests(path))
 
 
 @dataclass(frozen=True)
@@ -88,10 +105,11 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write `manifest.json` into a folder."""
+        digests = {MD5: [entry.md5 for entry in self.files]}
         document = {
             "content": self.content,
             "content_hash": self.content_hash,
-            "record": self.record,
+            "record": self.record | (digests if all(digests[MD5]) else {}),
         }
         text = json.dumps(document, indent=1, allow_nan=False)
         (folder / FILE_NAME).write_text(text + "\n")
@@ -105,24 +123,43 @@ def read_single(folder: Path, contract: str) -> Manifest:
             was changed after it was written.
     """
     path = folder / FILE_NAME
-    advice = _advice(contract)
     if not path.is_file():
         raise ContractError(
-            f"{folder}: expected a whole {contract} artifact, found no {FILE_NAME}. {advice}"
+            f"{folder}: expected a whole {contract} artifact, found no {FILE_NAME}. "
+            f"{_advice(contract)}"
         )
+    return parse(path.read_bytes(), contract, folder)
+
+
+def parse(text: bytes, contract: str, folder: Path | str) -> Manifest:
+    """Read and check the bytes of a manifest.
+
+    Args:
+        text: its bytes.
+        contract: of the artifact.
+        folder: where it comes from, for messages.
+
+    Raises:
+        ContractError: as `read_single`.
+    """
+    path, advice = f"{folder}/{FILE_NAME}", _advice(contract)
     try:
-        document = json.loads(path.read_text())
-        content = document["content"]
+        document = json.loads(text)
+        content, record = document["content"], dict(document.get("record", {}))
+        digests = record.pop(MD5, None) or [""] * len(content["files"])
         manifest = Manifest(
             contract=content["contract"],
             version=content["version"],
             settings=content["settings"],
             inputs=content["inputs"],
-            files=tuple(FileEntry(*entry) for entry in content["files"]),
+            files=tuple(
+                FileEntry(path, size, sha256, md5)
+                for (path, size, sha256), md5 in zip(content["files"], digests, strict=True)
+            ),
             value_hash=content["value_hash"],
             summary=content["summary"],
             licences=tuple(content["licences"]),
-            record=document.get("record", {}),
+            record=record,
         )
         content_hash = manifest.content_hash
     except (ValueError, KeyError, TypeError) as error:

@@ -1,128 +1,107 @@
-"""The artifact store: a folder that every task of a run sees, here or on a shared volume.
+"""The artifact store: what every task of a run sees, a folder or a folder of a bucket.
 
-    objects/<contract>/<content hash>/          artifacts; nothing in them ever changes
+    objects/<contract>/<content hash>           artifacts; nothing in them ever changes
     refs/<area>/<cell>/<key>/<contract>.json    what the tasks of a cell made for a key
     current/<area>/<cell>/<contract>.json       what was published last, with its key
     published/<area>.json                       the maps that were published last
     champion/<area>.json                        model and evaluation that monitoring maps with
     champion/<area>/<content hash>.json         earlier ones too, by the model
+    tags/<name>.json                            artifacts that somebody wants to keep
+    decisions/<area>/<time>-<model>.json        why a model became the champion, or did not
     runs/<run>/<task>.json                      how the tasks of a run ended
-    runs/<run>/.ended                           when the run itself did
+    runs/<run>/ended.json                       when the run itself did
     catalogue/<area>.json                       digests of source files that were seen before
+    leases/<name>.json                          who alone may do something, and until when
     incoming/                                   artifacts in the making
 
 A key is a digest of all that a cell's results depend on, so that whoever knows a plan finds every
-result of it. Files other than artifacts are replaced whole, so that readers need no lock.
+result of it. Where artifacts themselves lie, `folder_objects` and `bucket_objects` say. All else
+are documents that are replaced whole, so that readers need no lock.
 """
 
-import json
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from groundshift.artifacts.bucket_objects import BucketObjects
+from groundshift.artifacts.decisions import Decision
+from groundshift.artifacts.documents import BucketDocuments, Documents, FolderDocuments
 from groundshift.artifacts.file_digests import FileDigests
-from groundshift.artifacts.manifest import FILE_NAME, VERSIONS, WRITERS, Manifest, read_single
+from groundshift.artifacts.folder_objects import FolderObjects, Held
+from groundshift.artifacts.hashing import digest
+from groundshift.artifacts.leases import SWEEP
+from groundshift.artifacts.manifest import VERSIONS, WRITERS, Manifest, read_single
 from groundshift.artifacts.outcomes import Outcome
-from groundshift.artifacts.writing import write_text
-from groundshift.errors import ContractError, SettingsError
+from groundshift.artifacts.references import Champion, Reference
+from groundshift.artifacts.writing import work_root
+from groundshift.errors import ContractError, SettingsError, SourceError
+from groundshift.storage import Bucket, is_s3
 
-REFERENCE = "reference.json"
-"""File that stands in an output folder for an artifact in the store."""
-
-_ENDED = ".ended"
+_ENDED = "ended"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-
-
-@dataclass(frozen=True)
-class Reference:
-    """An artifact in a store."""
-
-    contract: str
-    content_hash: str
-    value_hash: str
-    location: str
-    """Folder below the store's."""
-
-    def write(self, folder: Path) -> None:
-        """Put `reference.json` into a folder, as the only thing in it that tells of an artifact."""
-        (folder / FILE_NAME).unlink(missing_ok=True)
-        _write(folder / REFERENCE, asdict(self))
-
-    @classmethod
-    def read(cls, path: Path) -> "Reference":
-        """Read what `write` wrote, or any file of the store that holds a reference.
-
-        Raises:
-            ContractError: the file is missing or damaged.
-        """
-        return cls.from_dict(_read(path), path)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], where: Path) -> "Reference":
-        """The reference in a JSON document that may hold more.
-
-        Raises:
-            ContractError: naming the file, if there is none in it.
-        """
-        try:
-            return cls(**{name: str(values[name]) for name in cls.__dataclass_fields__})
-        except KeyError as error:
-            raise ContractError(
-                f"{where}: expected a reference to an artifact, found no {error}. "
-                "Rerun the task that wrote it"
-            ) from None
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The model that monitoring maps with, and the evaluation that says how well it does."""
-
-    model: Reference
-    evaluation: Reference
 
 
 class ArtifactStore:
     """Artifacts and what is known of them, safe with many tasks at a time."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self, address: str, documents: Documents, objects: FolderObjects | BucketObjects
+    ) -> None:
         """Use `open`, which takes an address."""
-        self.root = root
+        self.address = address
+        self.documents = documents
+        self.objects = objects
 
     @classmethod
     def open(cls, address: str) -> "ArtifactStore":
-        """Open a store, made if it is not there.
+        """Open a store; a folder is made if it is not there.
+
+        Args:
+            address: a folder, or `s3://bucket/folder`.
 
         Raises:
             SettingsError: the address is of a kind that is not supported.
         """
+        if is_s3(address):
+            bucket = Bucket.at(address)
+            cache = work_root() / "store" / digest(str(bucket.address))[:16]
+            objects = BucketObjects(bucket, cache.absolute())
+            return cls(str(bucket.address), BucketDocuments(bucket), objects)
         if "://" in address and not address.startswith("file://"):
             raise SettingsError(
-                f"--store {address}: not supported yet: use a folder or a shared volume"
+                f"--store {address}: not supported: give a folder, a shared volume or "
+                "s3://bucket/folder"
             )
         root = Path(address.removeprefix("file://")).absolute()
         try:
             root.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise SettingsError(f"--store {address}: expected a folder, found a file") from error
-        return cls(root)
+        return cls(str(root), FolderDocuments(root), FolderObjects(root))
 
-    @contextmanager
-    def incoming(self) -> Iterator[Path]:
-        """An empty folder on the store's own file system; it is gone at the end."""
-        (self.root / "incoming").mkdir(exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=self.root / "incoming"))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    def require(self) -> None:
+        """Refuse a store that can't be reached, before work is done for it.
+
+        Raises:
+            SourceError: S3 refuses, or can't be reached.
+            SettingsError: there is no such bucket.
+        """
+        if isinstance(self.objects, BucketObjects):
+            self.documents.read(f"leases/{SWEEP}.json")
+
+    @property
+    def root(self) -> Path | None:
+        """Its folder; None if it lies in S3."""
+        return self.objects.root if isinstance(self.objects, FolderObjects) else None
+
+    def incoming(self) -> AbstractContextManager[Path]:
+        """An empty folder from which artifacts can be adopted; it is gone at the end."""
+        return self.objects.incoming()
 
     def adopt(self, folder: Path, contract: str) -> Reference:
-        """Move an artifact into the store; of two equal ones the first stays.
+        """Bring an artifact into the store; of two equal ones the first stays.
 
         Args:
             folder: of the artifact, in `incoming`; it is gone afterwards.
@@ -130,37 +109,48 @@ class ArtifactStore:
 
         Raises:
             ContractError: not a whole artifact.
+            SourceError: S3 refuses, or can't be reached.
         """
-        reference = _reference_to(read_single(folder, contract))
-        target = self.root / reference.location
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            folder.rename(target)
-        except OSError:
-            if not (target / FILE_NAME).is_file():
-                raise
-            shutil.rmtree(folder)
-        return reference
+        return self.objects.adopt(folder, contract)
 
     def folder(self, reference: Reference) -> Path:
-        """Where an artifact lies.
+        """Where an artifact lies on this machine, brought here if need be.
 
         Raises:
             ContractError: it is not in the store any more, or the reference leads out of it.
         """
-        folder = self.root / reference.location
-        if not folder.resolve().is_relative_to(self.root.resolve() / "objects"):
-            raise ContractError(
-                f"expected an artifact in the store {self.root}, found {reference.location}. "
-                "Check --store: a reference counts in the store that it was made for"
-            )
-        if not (folder / FILE_NAME).is_file():
-            raise ContractError(
-                f"{folder}: expected a whole {reference.contract} artifact, found none. Check "
-                "--store, or rerun with caching off the stage that writes it: "
-                f"python -m components.{WRITERS[reference.contract]}"
-            )
-        return folder
+        return self.objects.folder(reference)
+
+    @contextmanager
+    def lent(self, reference: Reference, by_parts: Callable[[str], bool]) -> Iterator[Path]:
+        """Where an artifact lies while it is read.
+
+        Args:
+            reference: to it.
+            by_parts: of which files only parts are read; where they lie in S3, these are brought
+                as they are asked for (`ranged.need`).
+        """
+        if isinstance(self.objects, BucketObjects):
+            with self.objects.lent(reference, by_parts) as folder:
+                yield folder
+        else:
+            yield self.objects.folder(reference)
+
+    def manifest(self, reference: Reference) -> Manifest:
+        """An artifact's manifest, without the rest of it.
+
+        Raises:
+            ContractError: it is not in the store any more.
+        """
+        return self.objects.manifest(reference)
+
+    def held(self) -> Iterator[Held]:
+        """All artifacts, by contract and hash."""
+        return self.objects.held()
+
+    def page(self, location: str, name: str) -> str:
+        """Where a file of an artifact may be opened, a path or an address; empty if nowhere."""
+        return self.objects.page(location, name)
 
     def reference(self, folder: Path, contract: str) -> Reference:
         """The reference of an artifact that lies in the store.
@@ -168,21 +158,21 @@ class ArtifactStore:
         Raises:
             ContractError: it doesn't lie in the store.
         """
-        reference = _reference_to(read_single(folder, contract))
-        if folder.resolve() != (self.root / reference.location).resolve():
+        reference = Reference.to(read_single(folder, contract))
+        if not self.objects.has(reference) or folder.resolve() != self.folder(reference).resolve():
             raise ContractError(
-                f"{folder}: expected the artifact in the store {self.root}, found it elsewhere. "
+                f"{folder}: expected the artifact in the store {self.address}, found it elsewhere. "
                 f"Write it with --store: python -m components.{WRITERS[contract]}"
             )
         return reference
 
     def put_ref(self, area: str, cell: str, key: str, reference: Reference) -> None:
         """Remember what a task made for a cell and a key."""
-        _write(self._ref(area, cell, key, reference.contract), asdict(reference))
+        self.documents.write(self._ref(area, cell, key, reference.contract), asdict(reference))
 
     def ref(self, area: str, cell: str, key: str, contract: str) -> Reference | None:
         """What was made for a cell and a key; None if nothing was yet."""
-        return _reference(self._ref(area, cell, key, contract))
+        return self._reference(self._ref(area, cell, key, contract))
 
     def publish(
         self,
@@ -210,13 +200,14 @@ class ArtifactStore:
             for contract in contracts
         ]
         for cell, key, reference in found:
-            _write(self._current(area, cell, reference.contract), {**asdict(reference), "key": key})
+            document = {**asdict(reference), "key": key}
+            self.documents.write(self._current(area, cell, reference.contract), document)
         if maps is not None:
-            _write(self._path("published", area), asdict(maps))
+            self.documents.write(_place("published", area), asdict(maps))
 
     def published(self, area: str) -> Reference | None:
         """The maps of an area that were published last; None if none were yet."""
-        return _reference(self._path("published", area))
+        return self._reference(_place("published", area))
 
     def input_of(self, reference: Reference, contract: str) -> Path:
         """Where the artifact lies that another one was made from.
@@ -224,10 +215,7 @@ class ArtifactStore:
         Raises:
             ContractError: it is not in the store any more.
         """
-        manifest = read_single(self.folder(reference), reference.contract)
-        content_hash = manifest.inputs[contract]
-        location = f"objects/{contract}/{content_hash}"
-        return self.folder(Reference(contract, content_hash, "", location))
+        return self.folder(Reference.named(contract, self.manifest(reference).inputs[contract]))
 
     def require_ref(self, area: str, cell: str, key: str, contract: str) -> Reference:
         """What was made for a cell and a key.
@@ -238,25 +226,58 @@ class ArtifactStore:
         reference = self.ref(area, cell, key, contract)
         if reference is None:
             raise ContractError(
-                f"{self.root}: expected the {contract} of cell {cell} for key {key}, found none. "
-                f"Rerun with caching off, so that {WRITERS[contract]} writes it"
+                f"{self.address}: expected the {contract} of cell {cell} for key {key}, found "
+                f"none. Rerun with caching off, so that {WRITERS[contract]} writes it"
             )
         return reference
 
     def current(self, area: str, cell: str, contract: str) -> Reference | None:
         """What was published last of a cell; None if nothing was yet."""
-        return _reference(self._current(area, cell, contract))
+        return self._reference(self._current(area, cell, contract))
 
     def current_key(self, area: str, cell: str, contract: str) -> str:
         """The key for which a cell was published last; empty if it never was."""
-        path = self._current(area, cell, contract)
-        return str(_read(path).get("key", "")) if path.is_file() else ""
+        return str((self.documents.read(self._current(area, cell, contract)) or {}).get("key", ""))
 
-    def promote(self, area: str, champion: Champion) -> None:
-        """Make a model the one that monitoring maps with; earlier ones can still be asked for."""
-        document = {"model": asdict(champion.model), "evaluation": asdict(champion.evaluation)}
-        _write(self._champion(area, champion.model.content_hash), document)
-        _write(self._champion(area), document)
+    def promote(self, area: str, champion: Champion, *, replacing: str | None = None) -> None:
+        """Make a model the one that monitoring maps with; earlier ones can still be asked for.
+
+        Compare and swap: of several that want to replace the same champion one wins.
+
+        Args:
+            area: name.
+            champion: the model.
+            replacing: content hash of the present champion; by default the one it `replaced`,
+                another one where an earlier champion comes back.
+
+        Raises:
+            SourceError: another model is the champion by now (transient: judge by that one).
+        """
+        expected = champion.replaced if replacing is None else replacing
+        place, document = _champion(area), asdict(champion)
+        present = self.documents.look(place)
+        written = None
+        if self.champion_hash(area) == expected:
+            own = _champion(area, champion.model.content_hash)
+            earlier = self.documents.read(own)
+            self.documents.write(own, document)  # first: a champion can always be asked for
+            written = (
+                self.documents.create(place, document)
+                if present is None
+                else self.documents.exchange(place, document, present.version)
+            )
+            if written is None and self.champion_hash(area) != champion.model.content_hash:
+                if earlier is None:
+                    self.documents.remove([own])
+                else:
+                    self.documents.write(own, earlier)
+        if written is None:
+            raise SourceError(
+                f"champion of {area}: expected {expected[:12] or 'none'}, found "
+                f"{self.champion_hash(area)[:12] or 'none'}: another run was faster, nothing was "
+                "changed. Run it again, to be judged by that one",
+                transient=True,
+            )
 
     def champion(self, area: str, content_hash: str = "") -> Champion | None:
         """The model that monitoring maps with, or an earlier one; None if there is none.
@@ -265,27 +286,59 @@ class ArtifactStore:
             area: name.
             content_hash: of the model; empty for the present champion.
         """
-        path = self._champion(area, content_hash)
-        if not path.is_file():
+        place = _champion(area, content_hash)
+        document = self.documents.read(place)
+        if document is None:
             return None
-        document = _read(path)
         model, evaluation = (
-            Reference.from_dict(document.get(name, {}), path) for name in ("model", "evaluation")
+            Reference.from_dict(document.get(name, {}), place) for name in ("model", "evaluation")
         )
-        return Champion(model, evaluation)
+        return Champion(model, evaluation, str(document.get("replaced", "")))
+
+    def champion_hash(self, area: str) -> str:
+        """Content hash of the present champion's model; empty if there is none."""
+        champion = self.champion(area)
+        return champion.model.content_hash if champion else ""
+
+    def decide(self, area: str, decision: Decision) -> None:
+        """Write down what was decided about a model."""
+        self.documents.write(_place("decisions", area, decision.name), decision.to_dict())
+
+    def decisions(self, area: str) -> tuple[Decision, ...]:
+        """What was decided about an area's models, oldest first."""
+        names = (item.name for item in self.documents.listed(f"decisions/{_name(area)}/"))
+        documents = (self.documents.read(name) for name in names)
+        return tuple(Decision.from_dict(document) for document in documents if document)
+
+    def tag(self, name: str, reference: Reference) -> None:
+        """Keep an artifact and all that it was made from, by a name.
+
+        Raises:
+            ContractError: it is not in the store.
+        """
+        whole = Reference.to(self.manifest(reference))
+        self.documents.write(_place("tags", name), asdict(whole))
+
+    def tagged(self, name: str) -> Reference | None:
+        """What is kept by a name; None if nothing is."""
+        return self._reference(_place("tags", name))
 
     def file_digests(self, area: str) -> FileDigests:
         """What is known of the files that an area's images come from."""
-        return FileDigests(self._path("catalogue", area))
+        place = _place("catalogue", area)
+        known = None
+        with suppress(ContractError):  # a damaged memory only costs time
+            known = self.documents.read(place)
+        return FileDigests(known, lambda learnt: self.documents.write(place, learnt))
 
     def record(self, run: str, outcome: Outcome) -> None:
         """Write down how a task of a run ended."""
-        _write(self._run(run) / f"{_name(outcome.task)}.json", outcome.to_dict())
+        self.documents.write(_place("runs", run, outcome.task), outcome.to_dict())
 
     def recorded(self, run: str, task: str) -> Outcome | None:
         """How a task of a run ended; None if it never began."""
-        path = self._run(run) / f"{_name(task)}.json"
-        return Outcome.from_dict(_read(path)) if path.is_file() else None
+        document = self.documents.read(_place("runs", run, task))
+        return None if document is None else Outcome.from_dict(document)
 
     def refusal(self, run: str, task: str) -> Outcome | None:
         """How a task ended for good in the run as it goes on now; None if it may be tried.
@@ -295,45 +348,42 @@ class ArtifactStore:
         outcome = self.recorded(run, task)
         if outcome is None or not outcome.final:
             return None
-        ended = self._run(run) / _ENDED
-        written = (self._run(run) / f"{task}.json").stat().st_mtime_ns
-        return None if ended.is_file() and ended.stat().st_mtime_ns >= written else outcome
+        ended = self.documents.look(_place("runs", run, _ENDED))
+        written = self.documents.look(_place("runs", run, task))
+        over = ended is not None and (written is None or ended.modified >= written.modified)
+        return None if over else outcome
 
     def end_run(self, run: str) -> None:
         """Write down that a run has ended."""
-        write_text(self._run(run) / _ENDED, "")
+        self.documents.write(_place("runs", run, _ENDED), {})
 
     def records(self, run: str) -> tuple[Outcome, ...]:
         """How all tasks of a run ended, by name."""
-        paths = sorted(self._run(run).glob("[!.]*.json"))
-        return tuple(Outcome.from_dict(_read(path)) for path in paths)
+        ended = _place("runs", run, _ENDED)
+        names = [item.name for item in self.documents.listed(f"runs/{_name(run)}/")]
+        documents = (self.documents.read(name) for name in names if name != ended)
+        return tuple(Outcome.from_dict(document) for document in documents if document)
 
-    def _ref(self, area: str, cell: str, key: str, contract: str) -> Path:
-        return self._path("refs", area, cell, key, _contract(contract))
+    def _reference(self, place: str) -> Reference | None:
+        document = self.documents.read(place)
+        return None if document is None else Reference.from_dict(document, place)
 
-    def _current(self, area: str, cell: str, contract: str) -> Path:
-        return self._path("current", area, cell, _contract(contract))
+    @staticmethod
+    def _ref(area: str, cell: str, key: str, contract: str) -> str:
+        return _place("refs", area, cell, key, _contract(contract))
 
-    def _champion(self, area: str, content_hash: str = "") -> Path:
-        return self._path("champion", area, *filter(None, (content_hash,)))
-
-    def _path(self, kind: str, *names: str) -> Path:
-        *folders, name = map(_name, names)
-        return Path(self.root, kind, *folders, f"{name}.json")
-
-    def _run(self, run: str) -> Path:
-        return self.root / "runs" / _name(run)
+    @staticmethod
+    def _current(area: str, cell: str, contract: str) -> str:
+        return _place("current", area, cell, _contract(contract))
 
 
-def _reference_to(manifest: Manifest) -> Reference:
-    """The reference of an artifact, which follows from its content."""
-    contract, content_hash = manifest.contract, manifest.content_hash
-    location = f"objects/{contract}/{content_hash}"
-    return Reference(contract, content_hash, manifest.value_hash, location)
+def _champion(area: str, content_hash: str = "") -> str:
+    return _place("champion", area, *filter(None, (content_hash,)))
 
 
-def _reference(path: Path) -> Reference | None:
-    return Reference.read(path) if path.is_file() else None
+def _place(kind: str, *names: str) -> str:
+    """Name of a document."""
+    return "/".join((kind, *map(_name, names))) + ".json"
 
 
 def _name(text: str) -> str:
@@ -350,19 +400,3 @@ def _contract(name: str) -> str:
     if name not in VERSIONS:
         raise ContractError(f"expected one of the contracts {', '.join(VERSIONS)}, found {name!r}")
     return name
-
-
-def _write(path: Path, document: Mapping[str, Any]) -> None:
-    write_text(path, json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ContractError(
-            f"{path} can't be read ({error}). Rerun the task that wrote it"
-        ) from error
-    if not isinstance(document, dict):
-        raise ContractError(f"{path}: expected a JSON object. Rerun the task that wrote it")
-    return document

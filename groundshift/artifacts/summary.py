@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from groundshift.storage import Pointer
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -29,6 +31,8 @@ class Summary:
     parameters: Mapping[str, str | int | float | bool | list[Any]] = field(default_factory=dict)
     """Small values that later tasks of a pipeline depend on."""
     outcome: Literal["done", "nothing new"] = "done"
+    version: Pointer | None = None
+    """The artifact's version in DVC, once it is known."""
 
     def moved(self, folder: Path) -> "Summary":
         """The same after the artifact was moved to another folder."""

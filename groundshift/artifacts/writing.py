@@ -4,6 +4,7 @@ A stage works in `work/<area>/<stage>/<hash of settings and inputs>/`, which sur
 lets the next run resume, and ends with a rename.
 """
 
+import contextlib
 import fcntl
 import os
 import platform
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from groundshift import __version__
-from groundshift.artifacts.hashing import ValueHash, digest, file_digest
+from groundshift.artifacts.hashing import ValueHash, digest
 from groundshift.artifacts.manifest import FILE_NAME, VERSIONS, FileEntry, Manifest
 from groundshift.errors import ContractError, GroundshiftError, SourceError
 
@@ -26,6 +27,17 @@ _CONTENT, _SCRATCH, _LOCK = "content", "scratch", ".lock"
 
 provenance: dict[str, Any] = {}
 """What this process adds to the record of every artifact it writes, such as ids of its run."""
+
+
+@contextmanager
+def recording(entries: Mapping[str, Any]) -> Iterator[None]:
+    """Add entries to the record of every artifact that is written meanwhile."""
+    provenance.update(entries)
+    try:
+        yield
+    finally:
+        for name in entries:
+            provenance.pop(name, None)
 
 
 @dataclass
@@ -137,11 +149,8 @@ def list_files(folder: Path) -> tuple[FileEntry, ...]:
     """Every file of a folder but the manifest, sorted, with size and hash."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / FILE_NAME)
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        hashes = pool.map(file_digest, paths)
-    return tuple(
-        FileEntry(path.relative_to(folder).as_posix(), path.stat().st_size, sha256)
-        for path, sha256 in zip(paths, hashes, strict=True)
-    )
+        names = [path.relative_to(folder).as_posix() for path in paths]
+        return tuple(pool.map(FileEntry.of, paths, names))
 
 
 def replace(source: Path, target: Path) -> None:
@@ -149,9 +158,8 @@ def replace(source: Path, target: Path) -> None:
 
     The source is moved, or copied where it lies on another file system.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     staged, old = (target.with_name(f".{target.name}.{end}") for end in ("new", "old"))
-    with _one_at_a_time(target.parent):
+    with one_at_a_time(target.parent):
         for left in (staged, old):  # by a run that was killed right here
             shutil.rmtree(left, ignore_errors=True)
         try:
@@ -186,16 +194,20 @@ def link_tree(source: Path, target: Path) -> None:
     The two share content from then on: a linked file may be replaced but never written to.
     """
     for path in sorted(p for p in source.rglob("*") if p.is_file()):
-        twin = target / path.relative_to(source)
-        if twin.exists():
-            continue
-        twin.parent.mkdir(parents=True, exist_ok=True)
+        link(path, target / path.relative_to(source))
+
+
+def link(path: Path, twin: Path) -> None:
+    """Give a file a second name, unless something has it."""
+    twin.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
         os.link(path, twin)  # where Zarr can write, links are possible: it makes them itself
 
 
 @contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
+def one_at_a_time(folder: Path) -> Iterator[None]:
     """Hold a lock on a folder itself, so that no lock file stays beside the artifacts."""
+    folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -11,11 +11,10 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from groundshift.artifacts import Manifest, read_manifest
-from groundshift.artifacts.hashing import file_digest
 from groundshift.artifacts.manifest import FILE_NAME, FileEntry
 from groundshift.cube.layout import Revision
 from groundshift.errors import ContractError
@@ -92,10 +91,9 @@ def entries_of(
         name = path.relative_to(cell.cube).as_posix()
         twin = old.group / path.relative_to(cell.group) if path != cell.looks else old.looks
         if twin.exists() and twin.samefile(path):
-            entry = known[twin.relative_to(old.cube).as_posix()]
-            entries.append(FileEntry(name, entry.size, entry.sha256))
+            entries.append(replace(known[twin.relative_to(old.cube).as_posix()], path=name))
         else:
-            entries.append(FileEntry(name, path.stat().st_size, file_digest(path)))
+            entries.append(FileEntry.of(path, name))
     return tuple(sorted(entries, key=lambda entry: entry.path))
 
 

@@ -12,6 +12,7 @@ Frames lie in slots, in the order in which they became known. The index orders t
 scene that comes late takes a new slot and moves no other.
 """
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ NO_TIME = int(np.iinfo(np.int64).min)
 
 _SECONDS = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
 _GRID_MAPPING = "spatial_ref"
+_CHUNK_FILE = re.compile(r"cells/[^/]+/[^/]+\.zarr/(?P<array>[^/]+)/c/.*")
+_SMALL = ("_digest", "_slot_of_step", "_time", "time", "x", "y", _GRID_MAPPING)
+"""How the names of arrays end that are read whole."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,16 @@ class Revision:
     def paths(self) -> tuple[Path, Path]:
         """All that belongs to it."""
         return self.group, self.looks
+
+
+def is_shard(path: str) -> bool:
+    """Whether a file of a cube artifact is read by parts: a shard of a sensor's large arrays.
+
+    Args:
+        path: inside the artifact.
+    """
+    match = _CHUNK_FILE.fullmatch(path)
+    return match is not None and not match["array"].endswith(_SMALL)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from groundshift import __version__
 from groundshift.artifacts import Manifest, ValueHash, link_tree
 from groundshift.artifacts.manifest import FILE_NAME, VERSIONS, FileEntry
+from groundshift.artifacts.writing import provenance
 from groundshift.cube.build import Content, acquired, cell_entry, finish_cell, hash_cell, summary_of
 from groundshift.cube.commit import CONTRACT, Preparation, entries_of, preparing
 from groundshift.cube.layout import NO_SLOT, Revision, SensorArrays, SensorIndex, read_index
@@ -261,6 +262,7 @@ def _record(started: float, old: str, touched: Mapping[str, tuple[int, int]]) ->
         "started": round(started, 3),
         "seconds": round(time.time() - started, 3),
         "machine": platform.machine(),
+        **provenance,
         "revised": {"from": old, "cells": cells},
     }
 

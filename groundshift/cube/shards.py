@@ -7,7 +7,7 @@ because a revision has to know which files it wrote.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 from numcodecs import blosc
 from numpy.typing import NDArray
 
+from groundshift.artifacts.ranged import need
 from groundshift.errors import ContractError
 
 SLOTS = 16
@@ -130,7 +131,8 @@ class Sharded:
             if not path.exists():
                 continue
             with ShardFile(path) as shard:
-                inside = product(pieces(tile_rows, CHUNK), pieces(tile_columns, CHUNK))
+                inside = [*product(pieces(tile_rows, CHUNK), pieces(tile_columns, CHUNK))]
+                shard.expect((y % _SIDE, x % _SIDE) for (y, _), (x, _) in inside)
                 for (chunk_y, y), (chunk_x, x) in inside:
                     chunk = np.empty(self.chunk_shape, self.dtype)
                     if shard.decode(chunk_y % _SIDE, chunk_x % _SIDE, chunk):
@@ -154,6 +156,11 @@ class ShardFile:
         if google_crc32c.value(tail[:_INDEX_BYTES]) != checksum:
             raise self._damaged("an index that fits its checksum", "another one")
         self._index = np.frombuffer(tail, "<u8", _SIDE * _SIDE * 2).reshape(_SIDE, _SIDE, 2)
+
+    def expect(self, places: Iterable[tuple[int, int]]) -> None:
+        """Say which chunks will be decoded: of a shard in S3 they come at once."""
+        spans = [self._index[y, x].tolist() for y, x in places]
+        need(self._path, [(begin, length) for begin, length in spans if begin != _MISSING])
 
     def decode(self, y: int, x: int, out: NDArray[Any]) -> bool:
         """Decompress a chunk, given by its place in the shard, into a contiguous array.
@@ -183,7 +190,10 @@ class ShardFile:
         self._file.close()
 
     def _pread(self, offset: int, length: int) -> bytes:
-        found = os.pread(self._file.fileno(), length, offset) if offset >= 0 else b""
+        found = b""
+        if offset >= 0:
+            need(self._path, [(offset, length)])
+            found = os.pread(self._file.fileno(), length, offset)
         if len(found) != length:
             raise self._damaged(f"{length} bytes at {offset}", f"{len(found)} bytes")
         return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundshift.errors import GroundshiftError
+from groundshift.errors import GroundshiftError, SourceError
 
 if TYPE_CHECKING:
     # kfp takes seconds to import, which `groundshift --help` shall not.
@@ -46,6 +46,14 @@ Packages = Annotated[
 
 PARAMS, PACKAGES = Path("params.yaml"), Path("build")
 
+STORE, STORE_FOLDER = "GROUNDSHIFT_STORE", "data/store"
+"""Environment variable that names the artifact store, and where it lies otherwise."""
+
+Store = Annotated[
+    str,
+    typer.Option(help="Where the artifacts are: a folder, or s3://bucket/folder.", envvar=STORE),
+]
+
 
 @contextmanager
 def reported() -> Iterator[None]:
@@ -71,8 +79,12 @@ def connect(host: str, namespace: str) -> "Server":
 
 
 def _exit_code(error: GroundshiftError) -> int:
+    if isinstance(error, SourceError):
+        return TRANSIENT if error.transient else BAD_INPUT
     from pipelines.kubeflow.server import ClusterError
 
+    if isinstance(error, SourceError) and error.transient:
+        return TRANSIENT
     if not isinstance(error, ClusterError):
         return BAD_INPUT
     if error.transient:

@@ -52,8 +52,13 @@ def run(
         str, typer.Option(help="Network of the containers, e.g. host.", rich_help_panel=HERE)
     ] = "",
     store: Annotated[
-        Path, typer.Option(help="Folder of the artifacts.", rich_help_panel=HERE)
-    ] = Path("data/store"),
+        str,
+        typer.Option(
+            help="Where the artifacts are kept: a folder, or s3://bucket/folder.",
+            envvar=options.STORE,
+            rich_help_panel=HERE,
+        ),
+    ] = options.STORE_FOLDER,
     cache: Annotated[
         bool, typer.Option(help="Take over what was done before.", rich_help_panel=HERE)
     ] = True,
@@ -73,7 +78,7 @@ def run(
             server = options.connect(host, namespace)
             done = launch.on_a_cluster(job, packages / f"{pipeline}.yaml", server, 3600 * hours)
         else:
-            artifacts = ArtifactStore.open(str(store))
+            artifacts = ArtifactStore.open(store)
             package = launch.compiled(job, profile, images)
             runner = (
                 launch.processes()

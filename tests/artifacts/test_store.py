@@ -1,11 +1,19 @@
 import json
 import multiprocessing
+from dataclasses import replace
 
 import pytest
 
 from groundshift.artifacts import ArtifactStore, Champion, Outcome, read_manifest
-from groundshift.artifacts.store import REFERENCE, Reference
-from groundshift.errors import ContractError, SettingsError
+from groundshift.artifacts.decisions import Decision
+from groundshift.artifacts.hashing import file_digest
+from groundshift.artifacts.references import REFERENCE, Reference
+from groundshift.errors import ContractError, SettingsError, SourceError
+
+
+def make_file(folder):
+    (folder / "image").write_text("image")
+    return folder / "image"
 
 
 def kept(store, folder, contract="cube"):
@@ -95,12 +103,31 @@ def test_an_earlier_champion_can_still_be_asked_for(store, make):
         for n in (1, 2)
     ]
     assert store.champion("area") is None
-    for champion in champions:
-        store.promote("area", champion)
-    first, second = champions
+    first = champions[0]
+    second = replace(champions[1], replaced=first.model.content_hash)
+    store.promote("area", first)
+    with pytest.raises(SourceError, match="another run was faster") as caught:
+        store.promote("area", champions[1])
+    assert caught.value.transient
+    assert store.champion("area") == first
+    store.promote("area", second)
     assert store.champion("area") == second
     assert store.champion("area", first.model.content_hash) == first
     assert store.champion("area", "0" * 64) is None
+    store.promote("area", first, replacing=second.model.content_hash)
+    assert store.champion("area") == first
+    assert store.champion_hash("area") == first.model.content_hash
+    assert store.champion_hash("elsewhere") == ""
+
+
+def test_decisions_are_kept_in_order_also_those_of_newer_versions(store):
+    made = [Decision("promoted", str(n) * 64, "e", "", "passed", ("why",)) for n in (2, 1)]
+    for decision in made:
+        store.decide("area", decision)
+    path = sorted((store.root / "decisions" / "area").iterdir())[0]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"mood": "good"}))
+    assert list(store.decisions("area")) == made
+    assert store.decisions("elsewhere") == ()
 
 
 def test_outcomes_of_a_run_are_kept_by_task(store):
@@ -164,10 +191,24 @@ def test_a_reference_replaces_the_artifact_of_an_earlier_run(store, make, tmp_pa
         Reference.read(folder / REFERENCE)
 
 
-@pytest.mark.parametrize("address", ["s3://bucket/store", "gs://bucket"])
-def test_a_store_that_is_no_folder_is_refused(address):
-    with pytest.raises(SettingsError, match="not supported yet: use a folder or a shared volume"):
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("gs://bucket", "not supported: give a folder, a shared volume or s3://bucket/folder"),
+        ("s3://", "expected an address like s3://bucket/folder"),
+        ("s3://bucket/../other", "expected an address like s3://bucket/folder"),
+        ("s3://key:secret@bucket", "expected an address like s3://bucket/folder"),
+    ],
+)
+def test_an_address_of_another_kind_is_refused(address, message):
+    with pytest.raises(SettingsError, match=message):
         ArtifactStore.open(address)
+
+
+def test_a_damaged_memory_of_source_files_costs_time_only(store, tmp_path):
+    (store.root / "catalogue").mkdir()
+    (store.root / "catalogue" / "area.json").write_text("{")
+    assert store.file_digests("area").of(make_file(tmp_path)) == file_digest(make_file(tmp_path))
 
 
 def test_a_store_at_a_file_is_refused(tmp_path):

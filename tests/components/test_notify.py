@@ -176,7 +176,7 @@ def test_the_report_goes_to_the_webhook_and_the_file(store, hook, tmp_path):
     assert (path, kind) == (f"/hook/{SECRET}", "application/json")
     assert posted == json.loads(line) == json.loads(done.stdout)
     assert posted["outcome"] == "nothing new"
-    assert (store.root / "runs" / "run-1" / ".ended").is_file()
+    assert (store.root / "runs" / "run-1" / "ended.json").is_file()
 
 
 def test_lines_of_several_runs_stand_below_each_other(store, tmp_path, monkeypatch):

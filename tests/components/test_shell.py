@@ -1,6 +1,7 @@
 """What `shell.command` makes of a stage's function, with a stage small enough to see through."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,15 @@ import typer
 from typer.testing import CliRunner
 
 from components import shell
-from groundshift.artifacts import ArtifactStore, Champion, Outcome, Summary, read_manifest, writing
-from groundshift.artifacts.store import Reference
+from groundshift.artifacts import (
+    ArtifactStore,
+    Champion,
+    Outcome,
+    Reference,
+    Summary,
+    read_manifest,
+    writing,
+)
 from groundshift.errors import BudgetError, ContractError, SettingsError, SourceError
 from groundshift.settings import StackStage
 
@@ -167,7 +175,7 @@ def test_as_of_is_where_the_period_ends(tmp_path, as_of, end):
         (("--as-of", "2019-01-01"), "expected a date after period.start"),
         (("--area", "other"), "expected the area that --settings names, found 'area'"),
         (("--set", "stack.step=1d"), "--set changes what --params holds"),
-        (("--store", "s3://bucket"), "not supported yet"),
+        (("--store", "gs://bucket"), "not supported: give"),
         (("--executor-output", "{}"), "expected what Kubeflow passes"),
         (("--plan", "plan"), "expected one of --cube, --plan"),
     ],
@@ -282,7 +290,11 @@ def test_no_outcome_is_written_outside_of_runs(tmp_path, store):
     assert not (store.root / "runs").exists()
 
 
-def test_a_champion_is_promoted_with_the_evaluation_that_is_being_written(tmp_path, store):
+def _promote(store, model, evaluation):
+    store.promote("area", Champion(model, evaluation))
+
+
+def test_what_is_done_afterwards_finds_the_artifact_in_the_store(tmp_path, store):
     folders = {}
     for contract in ("model", "evaluation"):
         with store.incoming() as folder:
@@ -293,7 +305,7 @@ def test_a_champion_is_promoted_with_the_evaluation_that_is_being_written(tmp_pa
                 model = store.adopt(target, contract)
                 continue
             task = shell.Task(StackStage.model_validate(SETTINGS), store)
-            task.promote(store.folder(model))
+            task.afterwards(partial(_promote, store, model))
             assert store.champion("area") is None
             folders["evaluation"] = task.keep(target, contract)
     assert store.champion("area") == Champion(model, folders["evaluation"])
@@ -302,4 +314,4 @@ def test_a_champion_is_promoted_with_the_evaluation_that_is_being_written(tmp_pa
     with pytest.raises(ContractError, match="expected a champion 000000000000 of the area area"):
         task.champion("0" * 64)
     with pytest.raises(SettingsError, match="--promote needs the artifact store"):
-        shell.Task(StackStage.model_validate(SETTINGS)).promote(store.folder(model))
+        shell.Task(StackStage.model_validate(SETTINGS)).need_store("--promote")

@@ -118,4 +118,5 @@ def _together(cells: Sequence[Looks]) -> Looks:
 
 def _spread(count: int, most: int) -> list[int]:
     """At most so many of `count` numbers, evenly."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round()).astype(int).tolist()
+    chosen = np.unique(np.linspace(0, count - 1, min(count, most)).round())
+    return [int(number) for number in chosen]

@@ -1,0 +1,1 @@
+"""What the store can tell of an artifact, and how it is had again."""
