@@ -183,7 +183,7 @@ def _parts(scores: Path) -> list[Path]:
 def _take_over(part: Path, draft: Draft) -> CellFindings:
     """Share a cell's maps with the artifact over all cells."""
     for name in (SCORES, AGGREGATES, DATA):
-        for path in sorted((part / name).rglob("*.*")):
+        for path in sorted(path for path in (part / name).rglob("*") if path.is_file()):
             share_file(path, draft.folder / path.relative_to(part))
     return CellFindings.read(part)
 
