@@ -4,8 +4,8 @@
 
 A server of its own is started, and a proxy before it counts every byte on the line, requests and
 headers included. The cube holds radar noise, which nothing shrinks: daily images of one tile, to
-which one in a hundred is added. Bytes read are what the process asked the system for (`rchar`). Speed is
-measured without the proxy, ours and boto3's in turns.
+which one in a hundred is added. Bytes read are what the process asked the system for (`rchar`).
+Speed is measured without the proxy, ours and boto3's in turns.
 """
 
 import argparse

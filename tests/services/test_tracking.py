@@ -1,6 +1,3 @@
-import dataclasses
-import json
-
 """Runs in MLflow: what is logged, how runs are nested, what a missing service does."""
 
 import dataclasses
