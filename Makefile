@@ -1,11 +1,12 @@
 # groundshift: `make demo` runs the main job, `make test` the tests; both set up what they need.
 PYTHON ?= python3.11
 AREA ?= demo
+FOLDER ?= build/evaluation
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo s3 test lint lock images images-audit clean
+.PHONY: help setup demo evaluate s3 bench test lint lock images images-audit clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +22,9 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## satellite images to change maps: the six stages on the demo area (or AREA=name)
 	@$(BIN)/groundshift run training --area $(AREA)
 
+evaluate: $(READY) ## scores against known truth, three cities: docs/evaluation.md (hours; FOLDER=)
+	$(BIN)/python -m benchmarks.city_scores $(FOLDER)
+
 s3: $(READY) ## an S3 server on this machine (SeaweedFS, data in work/s3) until Ctrl-C
 	@$(BIN)/python -m pipelines.seaweed
 
@@ -33,6 +37,9 @@ lint: $(READY) ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
+
+bench: $(READY) ## every stage beside the plain way to do it (SIZE=tiny|small|medium)
+	@$(BIN)/python -m benchmarks.bench --size $(or $(SIZE),small)
 
 PIN := uv pip compile --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --quiet

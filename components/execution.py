@@ -32,12 +32,10 @@ from groundshift.artifacts.versions import Version
 from groundshift.artifacts.writing import recording
 from groundshift.errors import GroundshiftError, SettingsError, SourceError
 from groundshift.services import tracking
+from groundshift.services.run_tree import RUN_ID
 from groundshift.settings import StageSettings
 
 log = logging.getLogger(__name__)
-
-RUN_ID = "GROUNDSHIFT_RUN_ID"
-"""Environment variable: id of the pipeline run that a task belongs to."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -167,9 +165,11 @@ def _work(
         keys = {common.cell: common.key} if common.cell else inputs.keys
         task = Task(settings, store, common.cell, keys)
         read = {verb.contract(name): folder for name, folder in folders.items() if name != output}
+        # In a run that is recorded, a cell's outcome becomes a row of its stage's table.
+        row = bool(common.cell and store and os.environ.get(RUN_ID))
         with (
             recording(_origin(task, read)),
-            tracking.stage_run(verb.stage, settings, folders) as tracked,
+            tracking.stage_run(verb.stage, settings, folders, row=row) as tracked,
         ):
             summary = verb.function(task, **{**values, **folders})
             version = Version.of(summary.artifact, contract).pointer

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from kfp import dsl
 
+from components.options import DESCRIPTIONS
+
 if TYPE_CHECKING:
     BoolPath = str
     IntPath = str
@@ -22,8 +24,7 @@ Component = Callable[..., Any]
 """A kfp component: called in a pipeline with its inputs by name, it makes a task."""
 
 INPUTS = {
-    "area": "name of the area",
-    "as_of": "date at which the period ends (YYYY-MM-DD); empty: where the settings say",
+    **DESCRIPTIONS,
     "betas": "the area's regression of the index on its parts, one row per window",
     "cell": "cell of the area to work on",
     "champion": "content hash of the model that monitoring maps with",
@@ -39,7 +40,6 @@ INPUTS = {
     "scores": "maps of every cell (or the plan that leads to them)",
     "settings": "settings of the stage as JSON",
     "status": "how the run ended, given by Kubeflow",
-    "store": "folder or volume that all tasks see, where artifacts are kept",
     "variant": "digest of settings that later stages' results depend on",
 }
 

@@ -36,6 +36,14 @@ Between = Annotated[
 ]
 
 
+DESCRIPTIONS = {
+    "area": "name of the area",
+    "as_of": "date at which the period ends (YYYY-MM-DD); empty: where the settings say",
+    "store": "folder or volume that all tasks see, where artifacts are kept",
+}
+"""What pipelines pass on to every task, as Kubeflow's forms say it."""
+
+
 @dataclass(frozen=True)
 class Common:
     """The options that every stage takes; empty text counts as not given."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from groundshift.artifacts import ArtifactStore, Champion, Reference
+from groundshift.artifacts import ArtifactStore, Reference
 from groundshift.errors import ContractError, SettingsError
 from groundshift.settings import StageSettings
 
@@ -46,7 +46,7 @@ class Task(Generic[Settings]):
             ContractError: there is no such champion.
             SettingsError: there is no store to look into.
         """
-        store = self._store("--champion")
+        store = self.need_store("--champion")
         champion = store.champion(self.area, content_hash)
         if champion is None:
             raise ContractError(
@@ -55,20 +55,9 @@ class Task(Generic[Settings]):
             )
         return store.folder(champion.model), store.folder(champion.evaluation)
 
-    def promote(self, model: Path) -> None:
-        """Make a model the champion, with the evaluation that this task is writing.
-
-        It happens once the evaluation is in the store.
-
-        Raises:
-            ContractError: the model is not in the store.
-            SettingsError: there is no store.
-        """
-        store = self._store("--promote")
-        candidate = store.reference(model, "model")
-        self._afterwards.append(
-            lambda evaluation: store.promote(self.area, Champion(candidate, evaluation))
-        )
+    def afterwards(self, action: Callable[[Reference], None]) -> None:
+        """Do something with this task's own artifact, once that is in the store."""
+        self._afterwards.append(action)
 
     def publish(self, *contracts: str) -> None:
         """Make the results of all of the plan's cells the current ones.
@@ -83,7 +72,7 @@ class Task(Generic[Settings]):
 
     def keep(self, folder: Path, contract: str) -> Reference:
         """Bring the task's artifact into the store, and do what was to be done afterwards."""
-        store = self._store("--store")
+        store = self.need_store("--store")
         reference = store.adopt(folder, contract)
         if self.cell:
             store.put_ref(self.area, self.cell, self.keys[self.cell], reference)
@@ -91,7 +80,12 @@ class Task(Generic[Settings]):
             action(reference)
         return reference
 
-    def _store(self, option: str) -> ArtifactStore:
+    def need_store(self, option: str) -> ArtifactStore:
+        """The artifact store.
+
+        Raises:
+            SettingsError: there is none, and the option needs one.
+        """
         if self.store is None:
             raise SettingsError(f"{option} needs the artifact store: give --store")
         return self.store

@@ -22,14 +22,18 @@ class SourceError(GroundshiftError):
 
     Raise it for missing or damaged input images, impossible metadata, refused requests.
     `transient` is true where the same call may succeed later (time-outs, rate limits), `refused`
-    where the user's account stands in the way (missing or expired credentials, a used-up quota).
+    where the user's account stands in the way (missing or expired credentials, a used-up quota),
+    `lost` where a service has one image no more, or only damaged: the others may be taken.
     """
 
-    def __init__(self, message: str, *, transient: bool = False, refused: bool = False) -> None:
-        """Keep the message, whether a retry may help, and whether the account is the reason."""
+    def __init__(
+        self, message: str, *, transient: bool = False, refused: bool = False, lost: bool = False
+    ) -> None:
+        """Keep the message, and what may help."""
         super().__init__(message)
         self.transient = transient
         self.refused = refused
+        self.lost = lost
 
 
 class BudgetError(GroundshiftError):

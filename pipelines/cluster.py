@@ -5,10 +5,8 @@ from typing import Any
 
 from kfp import kubernetes
 
+from groundshift.services.run_tree import RUN_ID
 from pipelines.profile import Retries, Scratch, TaskProfile
-
-RUN_ID = "GROUNDSHIFT_RUN_ID"
-"""Environment variable that names the run, under which tasks leave their outcome."""
 
 RUN_LABEL = "metadata.labels['pipeline/runid']"
 """Where Kubeflow writes the run's id on a pod."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from components import options
 from groundshift.artifacts.hashing import canonical_json, digest
 from groundshift.errors import SettingsError
 from groundshift.settings import STAGES, StageSettings, load
@@ -30,11 +31,11 @@ another result. What hangs on a model (train, evaluate, infer) is told apart by 
 """
 
 DESCRIPTIONS: dict[str, str] = {
-    "area": "name of the area",
+    "area": options.DESCRIPTIONS["area"],
     **{f"{stage}_settings": f"settings of the {stage} stage as JSON" for stage in STAGES},
     "variant": "digest of the stack and window settings; part of every cell's key",
-    "as_of": "date at which the period ends (YYYY-MM-DD); empty: where the settings say",
-    "store": "folder or volume that all tasks see, where artifacts are kept",
+    "as_of": options.DESCRIPTIONS["as_of"],
+    "store": options.DESCRIPTIONS["store"],
 }
 
 

@@ -40,7 +40,7 @@ ACCESS: dict[Component, Access] = {
     "stack": Access(("plan", "observations"), ("current",)),
     "window": Access(("plan", "observations", "cube"), ("current",)),
     "train": Access(("plan", "cube", "samples")),
-    "evaluate": Access(("plan", "cube", "samples", "model"), (), ("champion",)),
+    "evaluate": Access(("plan", "cube", "samples", "model"), (), ("champion", "decisions")),
     "infer": Access(
         ("plan", "cube", "samples", "model", "evaluation"),
         ("champion",),
@@ -52,6 +52,8 @@ ACCESS: dict[Component, Access] = {
 
 _EVERYBODY = ("runs",)
 _WORKERS = ("refs", INCOMING)
+_TAKEN_BACK = (f"{INCOMING}/", "champion/")
+"""What a stage also removes of what it has written."""
 
 
 def written(stage: Component) -> list[str]:
@@ -92,7 +94,8 @@ def iam(address: Address, stage: Component) -> dict[str, Any]:
             {
                 "Effect": "Allow",
                 "Action": ["s3:DeleteObject"],
-                "Resource": named([f"{INCOMING}/"]),
+                # What was said goes; of two who promote at once, one takes its model back.
+                "Resource": named(name for name in written(stage) if name in _TAKEN_BACK),
             },
             {
                 "Effect": "Allow",

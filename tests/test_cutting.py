@@ -4,10 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import yaml
 
+from components.evaluate.stage import run as evaluate
 from components.fetch.stage import run as fetch
+from components.infer.stage import run as infer
 from components.stack.stage import run as stack
+from components.train.stage import run as train
+from components.window.stage import run as index
+from groundshift.artifacts import read_manifest
 from groundshift.cube.store import CellCube, Cube
 from groundshift.domain.cells import Cell
 from groundshift.models.inference import map_cell
@@ -144,3 +150,75 @@ def away_from_the_edge(place: tuple[slice, slice]) -> np.ndarray:
     rows, columns = (np.arange(span.start, span.stop) for span in place)
     far_rows, far_columns = ((n >= 16) & (n < 48) for n in (rows, columns))
     return far_rows[:, None] & far_columns[None, :]
+
+
+QUARTERED = [501360, 5629200, 501840, 5629680]  # 48 x 48 pixels, four squares of 240 m
+LESS = [
+    "period={start: 2017-08-01, end: 2018-08-01}",
+    f"area.bounds={QUARTERED}",
+    "area.crs=EPSG:32631",
+    "area.halo=24",
+    f"fetch.files.root={ROOT / 'demo/data/s1s2l8_flanders_2017_2018'}",
+    "fetch.plant=null",  # a donor may lie in another cell
+    f"window.truth={ROOT / 'demo/plantings/flanders_4.geojson'}",
+    "window.patch=12",
+    "window.split={block: 12, buffer: 0, shares: [2, 1, 1]}",
+    "train={epochs: 2, members: 1, stride: 10, validation_stride: 20}",
+    "evaluate={baselines: false, bootstrap: 20, stride: 10}",
+    "infer={stride: 40}",
+]
+
+
+@pytest.fixture(scope="module")
+def run_all(tmp_path_factory):
+    """All six stages on an area that is cut into cells of some size."""
+    folder = tmp_path_factory.mktemp("all")
+
+    def ran(cell: int) -> dict[str, Path]:
+        params, chosen = ROOT / "params.yaml", [*LESS, f"area.cell={cell}"]
+        made: dict[str, Path] = {}
+
+        def stage(name, run, inputs: str, output: str) -> None:
+            made[output] = folder / str(cell) / output
+            taken = {kind: made[kind] for kind in inputs.split()} | {output: made[output]}
+            run(load(name, params, area="demo", overrides=chosen), **taken)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("GROUNDSHIFT_WORK", str(folder / "work" / str(cell)))
+            patch.setenv("GROUNDSHIFT_TRACKING", "off")
+            stage("fetch", fetch, "", "observations")
+            stage("stack", stack, "observations", "cube")
+            stage("window", index, "observations cube", "samples")
+            stage("train", train, "cube samples", "model")
+            stage("evaluate", evaluate, "cube samples model", "evaluation")
+            stage("infer", infer, "cube samples model evaluation", "maps")
+        return made
+
+    return ran
+
+
+def test_the_six_stages_give_the_same_for_one_cell_and_for_four(run_all):
+    """The same windows, patches and order, so the same weights; and the same scores with them."""
+    whole, quarters = run_all(10000), run_all(240)
+    cells = [read_manifest(made["maps"], "maps").summary["cells"] for made in (whole, quarters)]
+    assert [len(found) for found in cells] == [1, 4]
+    for kind in ("model", "evaluation"):
+        one, four = (read_manifest(made[kind], kind) for made in (whole, quarters))
+        assert one.value_hash == four.value_hash, kind
+    (complete,) = Cube.open(whole["cube"]).cells.values()
+    expected = scores_of(whole["maps"], complete.cell)
+    assert len(expected) >= 2
+    for part in Cube.open(quarters["cube"]).cells.values():
+        found = scores_of(quarters["maps"], part.cell)
+        assert found.keys() == expected.keys()
+        for name, scores in found.items():
+            np.testing.assert_allclose(scores, expected[name][place(part.cell)], atol=1e-4)
+
+
+def scores_of(maps: Path, cell: Cell) -> dict[str, np.ndarray]:
+    """Score maps of a cell by window."""
+    found = {}
+    for path in sorted((maps / "scores" / cell.id).glob("*.tif")):
+        with rasterio.open(path) as image:
+            found[path.stem] = image.read(1)
+    return found

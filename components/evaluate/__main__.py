@@ -6,9 +6,9 @@ import typer
 
 from components import shell
 from components.evaluate import drift as drifting
+from components.evaluate.promotion import decide
 from components.evaluate.stage import run
 from groundshift.artifacts import Summary
-from groundshift.assessment.gate import promotes
 from groundshift.errors import SettingsError
 from groundshift.settings import EvaluateStage
 
@@ -49,11 +49,11 @@ def main(
     if promote and task.store is None:
         raise SettingsError("--promote needs the artifact store: give --store")
     reigning = task.store.champion(task.area) if task.store else None
-    rival = task.store.folder(reigning.evaluation) if task.store and reigning else None
+    rival = task.store.folder(reigning.model) if task.store and reigning else None
     folders = {"cube": cube, "samples": samples, "model": model, "evaluation": evaluation}
     summary = run(task.settings, **folders, champion=rival)
-    if promote and promotes(str(summary.parameters["verdict"]), champion=rival is not None):
-        task.promote(model)
+    if promote:
+        decide(task, model, evaluation, reigning)
     return summary
 
 

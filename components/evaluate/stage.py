@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate.curves import curves
-from groundshift.artifacts import Manifest, Summary, read_manifest, writing
+from groundshift.artifacts import Manifest, Summary, writing
 from groundshift.assessment.card import CARD
 from groundshift.assessment.evaluation import Evaluation
-from groundshift.assessment.files import CONTRACT, hash_values, read_headline, write_files
+from groundshift.assessment.files import CONTRACT, hash_values, write_files
 from groundshift.assessment.gate import Gate, judge_gate
+from groundshift.assessment.model_card import Subject, write_model_card
 from groundshift.assessment.network_scores import score_network
 from groundshift.assessment.protocol import LEVEL_MEANING, Panel
 from groundshift.assessment.results import TREES, LevelResult
 from groundshift.cube.store import Cube
+from groundshift.errors import ContractError
 from groundshift.events.objects import ScoredWindows, cube_series, find_events
 from groundshift.models.store import Detector
 from groundshift.samples.store import Samples
@@ -44,7 +46,7 @@ def run(
         samples: artifact with windows, splits and labels.
         model: artifact that is judged.
         evaluation: where the artifact goes.
-        champion: evaluation of the model to be ahead of, where the gate compares.
+        champion: artifact of the model to be ahead of, if there is another one.
 
     Raises:
         ContractError: artifacts that don't fit one another.
@@ -52,9 +54,9 @@ def run(
     images, indexed, detector = Cube.open(cube), Samples.open(samples), Detector.open(model)
     indexed.require(images)
     inputs = {"cube": images.manifest, "samples": indexed.manifest, "model": detector.manifest}
-    rival = champion if settings.evaluate.gate.margin is not None else None
+    rival, incomparable = _rival(champion, images, detector)
     if rival is not None:
-        inputs["champion"] = read_manifest(rival, CONTRACT)
+        inputs["champion"] = rival.manifest
     with writing(
         evaluation,
         CONTRACT,
@@ -63,14 +65,18 @@ def run(
         inputs={name: manifest.content_hash for name, manifest in inputs.items()},
     ) as draft:
         network = partial(score_network, detector, images)
-        find = _finder(images, settings.evaluate.min_event)
-        results = Evaluation(images, indexed, settings.evaluate, network, find).results()
-        headline = None if rival is None else read_headline(rival)
-        gate = judge_gate(results[0], settings.evaluate.gate, headline)
+        theirs = None if rival is None else partial(score_network, rival, images)
+        find, outline = (_finder(settings.evaluate.min_event, by) for by in (images, None))
+        scorers = (network, find, outline, theirs)
+        results = Evaluation(images, indexed, settings.evaluate, *scorers).results()
+        gate = judge_gate(results[0], settings.evaluate.gate, incomparable)
         pictures = [path.name for path in write_files(draft.folder, results, gate)]
+        licences = sorted({line for manifest in inputs.values() for line in manifest.licences})
+        about = (detector, images, indexed, results[0], gate, licences)
+        write_model_card(draft.folder, Subject(settings.name, *about))
         hash_values(draft.values, results)
         draft.summary.update(headline=results[0].headline(), levels=[r.level for r in results])
-        draft.licences.update(*(manifest.licences for manifest in inputs.values()))
+        draft.licences.update(licences)
         draft.record["gate"] = gate.to_dict()
     return _summary(evaluation, draft.finished, results, gate, pictures)
 
@@ -96,18 +102,35 @@ def _summary(
     )
 
 
-def _finder(cube: Cube, min_pixels: int) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
-    """The dated events of a block's scores."""
+def _rival(champion: Path | None, images: Cube, detector: Detector) -> tuple[Detector | None, str]:
+    """The champion where it can be compared with, and why not where it can't."""
+    if champion is None:
+        return None, ""
+    reigning = Detector.open(champion)
+    if reigning.manifest.content_hash == detector.manifest.content_hash:
+        return None, ""  # judged again: it has nobody to be ahead of
+    try:
+        reigning.require(images.signature, owner="the champion")
+    except ContractError as error:
+        return None, f"{error}; to replace it all the same: groundshift models promote"
+    return reigning, ""
+
+
+def _finder(
+    min_pixels: int, dated_by: Cube | None
+) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
+    """The events of a block's scores, dated by radar series if a cube is given."""
 
     def find(panel: Panel, scores: Scores, threshold: float) -> gpd.GeoDataFrame:
         block = panel.block
         inside = np.where(block.inside, scores, np.float32(np.nan))
         origin = (block.rows.start, block.columns.start)
+        read = None if dated_by is None else cube_series(dated_by.cells[block.cell.id], origin)
         return find_events(
             ScoredWindows(inside, panel.starts, panel.ends, block.grid),
             threshold=threshold,
             min_pixels=min_pixels,
-            read=cube_series(cube.cells[block.cell.id], origin),
+            read=read,
             prefix=f"{block.number}-",
         )
 
@@ -119,6 +142,8 @@ def _metrics(result: LevelResult) -> dict[str, float]:
     values: dict[str, Any] = result.headline()
     for name, rival in result.rivals.items():
         values[f"{name}_pr_auc"] = rival.judged.scores["pr_auc"].value
+    if result.comparison is not None:
+        values["ahead_of_champion_by_at_least"] = result.comparison.lower_limit
     return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
 
 

@@ -15,6 +15,7 @@ from groundshift.domain.time import isoformat
 from groundshift.errors import ContractError, SettingsError
 from groundshift.observations.areas import cells_of
 from groundshift.observations.earlier import EarlierFirst
+from groundshift.observations.inspection import inspect, require_passing
 from groundshift.observations.intake import (
     NO_OVERLAP,
     Intake,
@@ -80,7 +81,17 @@ def run(
             require_budget(source, intake.pending, cells, settings.fetch.budget)
         taken = shown(intake.run(settings.fetch.threads), "instants", len(intake.instants))
         records = [record for instant in taken for record in instant]
-        require_observations(source, cells, records, whole=len(cells) == len(area))
+        whole = len(cells) == len(area)
+        require_observations(source, cells, records, whole=whole)
+        records = inspect(
+            draft.folder,
+            source.sensors,
+            cells,
+            records,
+            settings.fetch.checks,
+            settings.fetch.workers,
+        )
+        require_passing(source, records, whole=whole)
         write_tables(draft.folder, records, plan.truth() if plan else source.truth)
         hash_values(records, draft.values)
         draft.licences.update(source.licences)
@@ -112,6 +123,10 @@ def open_source(
         from groundshift.observations.sources.hub.source import SentinelHubSource
 
         return SentinelHubSource(fetch.sentinelhub, area, settings.period)
+    if fetch.source == "stac" and fetch.stac is not None:
+        from groundshift.observations.sources.stac.source import StacSource
+
+        return StacSource(fetch.stac, area, settings.period)
     if fetch.source == "synthetic" and fetch.synthetic is not None:
         return SyntheticSource(fetch.synthetic, cells=area, period=settings.period)
     assert fetch.files is not None  # the settings' own rule

@@ -20,6 +20,7 @@ from groundshift.errors import ContractError
 from groundshift.models.store import Detector
 from groundshift.products.findings import SCORES_CONTRACT, CellFindings
 from groundshift.products.maps import AGGREGATES, CONTRACT, SCORES, share_file
+from groundshift.products.page.chunks import DATA
 from groundshift.products.report.compose import PREVIEW, REPORT
 from groundshift.settings import InferStage
 
@@ -169,8 +170,8 @@ def _parts(scores: Path) -> list[Path]:
 
 def _take_over(part: Path, draft: Draft) -> CellFindings:
     """Share a cell's maps with the artifact over all cells."""
-    for name in (SCORES, AGGREGATES):
-        for path in sorted((part / name).rglob("*.tif")):
+    for name in (SCORES, AGGREGATES, DATA):
+        for path in sorted((part / name).rglob("*.*")):
             share_file(path, draft.folder / path.relative_to(part))
     return CellFindings.read(part)
 

@@ -9,13 +9,15 @@ from typing import Annotated
 
 import typer
 
-from components.execution import RUN_ID, start_logging
+from components.execution import start_logging
 from components.notify.delivery import append, post
-from components.notify.report import Status, report_on
+from components.notify.report import SUCCEEDED, Status, report_on
 from components.shell import app as command_line
 from groundshift.artifacts import ArtifactStore, Outcome
 from groundshift.artifacts.outcomes import BAD_INPUT, DONE, FAILED, TRANSIENT
 from groundshift.errors import GroundshiftError, SourceError
+from groundshift.services import tracking
+from groundshift.services.run_tree import RUN_ID
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +45,10 @@ def main(
     codes = [DONE]
     try:
         held = ArtifactStore.open(store)
-        report = report_on(Status.parse(status), area, run, _outcomes(held, run), held)
+        ended, outcomes = Status.parse(status), _outcomes(held, run)
+        report = report_on(ended, area, run, outcomes, held)
         typer.echo(json.dumps(report))
+        tracking.log_cells(run, area, outcomes, succeeded=ended.state == SUCCEEDED)
         if run:
             held.end_run(run)
     except GroundshiftError as error:

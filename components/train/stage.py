@@ -13,9 +13,9 @@ from groundshift.cube.store import Cube
 from groundshift.models.influence import measure_radius, scenes
 from groundshift.models.inputs import fit_inputs, select_streams
 from groundshift.models.networks import NetworkSpec
-from groundshift.models.served import OPENER, example
 from groundshift.models.store import CONTRACT, HISTORY, PROBE, Detector, write_probe
 from groundshift.models.training import Epoch, Training
+from groundshift.products.serving.scorer import OPENER, example
 from groundshift.samples.loader import Loader
 from groundshift.samples.store import Samples
 from groundshift.services import tracking
@@ -51,14 +51,15 @@ def run(settings: TrainStage, *, cube: Path, samples: Path, model: Path) -> Summ
     ) as draft:
         draft.licences.update(*(manifest.licences for manifest in manifests.values()))
         training = _train(settings.train, images, indexed, draft)
-    tracking.log_model(model, opener=OPENER, example=example(model))
+    content_hash = draft.finished.content_hash
+    tracking.log_model(model, opener=OPENER, example=example(model), content_hash=content_hash)
     return _summary(model, draft.finished, training.best)
 
 
 def _train(settings: TrainSettings, cube: Cube, samples: Samples, draft: Draft) -> Training:
     """Train all members and write what they became."""
     signature = select_streams(cube.signature, settings.variant)
-    patches = samples.splits[samples.splits["split"] == "training"]
+    patches = samples.splits[samples.splits["split"] == "training"].sort_values("patch")
     inputs = fit_inputs(signature, cube.cells, patches, features=settings.features)
     spec = NetworkSpec.of_preset(
         settings.preset,
@@ -88,6 +89,7 @@ def _loader(settings: TrainSettings, cube: Cube, samples: Samples) -> Loader:
         batch=settings.batch,
         stride=settings.stride,
         augment=settings.augment,
+        control=settings.control,
     )
 
 

@@ -79,6 +79,8 @@ class Champion:
 
     model: Reference
     evaluation: Reference
+    replaced: str = ""
+    """Content hash of the model that it took over from; empty for an area's first."""
 
 
 def require_sound(reference: Reference, store: object) -> None:

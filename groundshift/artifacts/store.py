@@ -7,6 +7,7 @@
     champion/<area>.json                        model and evaluation that monitoring maps with
     champion/<area>/<content hash>.json         earlier ones too, by the model
     tags/<name>.json                            artifacts that somebody wants to keep
+    decisions/<area>/<time>-<model>.json        why a model became the champion, or did not
     runs/<run>/<task>.json                      how the tasks of a run ended
     runs/<run>/ended.json                       when the run itself did
     catalogue/<area>.json                       digests of source files that were seen before
@@ -25,6 +26,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from groundshift.artifacts.bucket_objects import BucketObjects
+from groundshift.artifacts.decisions import Decision
 from groundshift.artifacts.documents import BucketDocuments, Documents, FolderDocuments
 from groundshift.artifacts.file_digests import FileDigests
 from groundshift.artifacts.folder_objects import FolderObjects, Held
@@ -34,7 +36,7 @@ from groundshift.artifacts.manifest import VERSIONS, WRITERS, Manifest, read_sin
 from groundshift.artifacts.outcomes import Outcome
 from groundshift.artifacts.references import Champion, Reference
 from groundshift.artifacts.writing import work_root
-from groundshift.errors import ContractError, SettingsError
+from groundshift.errors import ContractError, SettingsError, SourceError
 from groundshift.storage import Bucket, is_s3
 
 _ENDED = "ended"
@@ -237,11 +239,45 @@ class ArtifactStore:
         """The key for which a cell was published last; empty if it never was."""
         return str((self.documents.read(self._current(area, cell, contract)) or {}).get("key", ""))
 
-    def promote(self, area: str, champion: Champion) -> None:
-        """Make a model the one that monitoring maps with; earlier ones can still be asked for."""
-        document = {"model": asdict(champion.model), "evaluation": asdict(champion.evaluation)}
-        self.documents.write(_champion(area, champion.model.content_hash), document)
-        self.documents.write(_champion(area), document)
+    def promote(self, area: str, champion: Champion, *, replacing: str | None = None) -> None:
+        """Make a model the one that monitoring maps with; earlier ones can still be asked for.
+
+        Compare and swap: of several that want to replace the same champion one wins.
+
+        Args:
+            area: name.
+            champion: the model.
+            replacing: content hash of the present champion; by default the one it `replaced`,
+                another one where an earlier champion comes back.
+
+        Raises:
+            SourceError: another model is the champion by now (transient: judge by that one).
+        """
+        expected = champion.replaced if replacing is None else replacing
+        place, document = _champion(area), asdict(champion)
+        present = self.documents.look(place)
+        written = None
+        if self.champion_hash(area) == expected:
+            own = _champion(area, champion.model.content_hash)
+            earlier = self.documents.read(own)
+            self.documents.write(own, document)  # first: a champion can always be asked for
+            written = (
+                self.documents.create(place, document)
+                if present is None
+                else self.documents.exchange(place, document, present.version)
+            )
+            if written is None and self.champion_hash(area) != champion.model.content_hash:
+                if earlier is None:
+                    self.documents.remove([own])
+                else:
+                    self.documents.write(own, earlier)
+        if written is None:
+            raise SourceError(
+                f"champion of {area}: expected {expected[:12] or 'none'}, found "
+                f"{self.champion_hash(area)[:12] or 'none'}: another run was faster, nothing was "
+                "changed. Run it again, to be judged by that one",
+                transient=True,
+            )
 
     def champion(self, area: str, content_hash: str = "") -> Champion | None:
         """The model that monitoring maps with, or an earlier one; None if there is none.
@@ -257,7 +293,22 @@ class ArtifactStore:
         model, evaluation = (
             Reference.from_dict(document.get(name, {}), place) for name in ("model", "evaluation")
         )
-        return Champion(model, evaluation)
+        return Champion(model, evaluation, str(document.get("replaced", "")))
+
+    def champion_hash(self, area: str) -> str:
+        """Content hash of the present champion's model; empty if there is none."""
+        champion = self.champion(area)
+        return champion.model.content_hash if champion else ""
+
+    def decide(self, area: str, decision: Decision) -> None:
+        """Write down what was decided about a model."""
+        self.documents.write(_place("decisions", area, decision.name), decision.to_dict())
+
+    def decisions(self, area: str) -> tuple[Decision, ...]:
+        """What was decided about an area's models, oldest first."""
+        names = (item.name for item in self.documents.listed(f"decisions/{_name(area)}/"))
+        documents = (self.documents.read(name) for name in names)
+        return tuple(Decision.from_dict(document) for document in documents if document)
 
     def tag(self, name: str, reference: Reference) -> None:
         """Keep an artifact and all that it was made from, by a name.

@@ -158,9 +158,8 @@ def replace(source: Path, target: Path) -> None:
 
     The source is moved, or copied where it lies on another file system.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     staged, old = (target.with_name(f".{target.name}.{end}") for end in ("new", "old"))
-    with _one_at_a_time(target.parent):
+    with one_at_a_time(target.parent):
         for left in (staged, old):  # by a run that was killed right here
             shutil.rmtree(left, ignore_errors=True)
         try:
@@ -206,8 +205,9 @@ def link(path: Path, twin: Path) -> None:
 
 
 @contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
+def one_at_a_time(folder: Path) -> Iterator[None]:
     """Hold a lock on a folder itself, so that no lock file stays beside the artifacts."""
+    folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

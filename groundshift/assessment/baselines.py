@@ -1,7 +1,8 @@
 """Simple detectors that a network must beat, each a score of every window and pixel.
 
 Each one compares before with after (the previous and next window of a triple, the outer thirds of
-a single window) or looks for a step inside the window; none of them learns. Ground that was not
+a single window), looks for a step inside the window, or watches it by a control chart; none of them
+learns. Ground that was not
 seen scores 0: nothing is known to have changed there.
 """
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from groundshift.assessment.control_charts import ControlChart, cusum, ewma
 from groundshift.assessment.omnibus_count import change_share
 from groundshift.assessment.strips import Spans, Steps, Strip, optical_places
 from groundshift.assessment.window_statistics import normalised_difference
@@ -47,7 +49,11 @@ def simple_baselines(
         test: parameters of the omnibus count.
     """
     places = optical_places(cube)
-    optical: dict[str, Predictor] = {"ndvi_difference": ndvi_difference}
+    optical: dict[str, Predictor] = {
+        "ndvi_difference": ndvi_difference,
+        "ndvi_cusum": ControlChart(cusum),
+        "ndvi_ewma": ControlChart(ewma),
+    }
     radar: dict[str, Predictor] = {
         "omnibus_count": OmnibusCount(test),
         "radar_log_ratio": radar_log_ratio,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from groundshift.assessment.baselines import (
@@ -14,9 +15,18 @@ from groundshift.assessment.baselines import (
     compared_betas,
     simple_baselines,
 )
-from groundshift.assessment.calibration import brier, expected_calibration_error, reliability
+from groundshift.assessment.calibrating import Calibration, fit, probability_scores
+from groundshift.assessment.calibration import reliability
+from groundshift.assessment.comparison import CHAMPION, Contender, compare
 from groundshift.assessment.event_scores import event_summary, event_table, events_by_group, joined
 from groundshift.assessment.judging import Judged, Pooled, choose_threshold, judge, region_scores
+from groundshift.assessment.operating import (
+    Watched,
+    delays,
+    events_by_stratum,
+    operating_curve,
+    operating_summary,
+)
 from groundshift.assessment.protocol import Level, Panel, panels, positive
 from groundshift.assessment.results import LABEL, NETWORK, TREES, LevelResult, Rival
 from groundshift.assessment.scores import NO_THRESHOLD, Score, regression
@@ -56,6 +66,8 @@ class Evaluation:
         settings: of the stage.
         network: the network.
         find: the events of its scores.
+        outline: likewise, in haste: their dates don't matter.
+        champion: the network to be compared with; None for none.
     """
 
     def __init__(
@@ -65,9 +77,11 @@ class Evaluation:
         settings: EvaluateSettings,
         network: ScorePanels,
         find: FindEvents,
+        outline: FindEvents,
+        champion: ScorePanels | None = None,
     ) -> None:
         self._cube, self._samples, self._settings = cube, samples, settings
-        self._find = find
+        self._find, self._outline, self._champion = find, outline, champion
         self._reader = StripReader(cube)
         main = main_kind(samples)
         validation, test = self._panels("validation", main), self._panels("test", main)
@@ -75,12 +89,14 @@ class Evaluation:
         scores = network([*validation, *test])
         self._validation = Scored(validation, scores[: len(validation)])
         self._test = Scored(test, scores[len(validation) :])
-        self.threshold = self._own_threshold()
+        self.threshold = self._threshold_of(self._validation)
 
     def results(self) -> list[LevelResult]:
         """What is found at every level, the one that counts first."""
         main = main_kind(self._samples)
         found = [self._level(main, self._test, with_baselines=self._settings.baselines)]
+        if self._champion is not None:
+            found[0] = self._beside_champion(found[0], self._champion)
         if main == "truth" and "synthetic" in self._samples.label_kinds:
             labelled = self._panels("test", "synthetic")
             beside = Scored(labelled, self._test.network)
@@ -90,10 +106,10 @@ class Evaluation:
     def _panels(self, split: Split, which: LabelKind) -> list[Panel]:
         return panels(self._samples, self._cube, split, which, stride=self._settings.stride)
 
-    def _own_threshold(self) -> Score:
+    def _threshold_of(self, validation: Scored) -> Score:
         if self._settings.threshold is not None:
             return Score(self._settings.threshold)
-        return choose_threshold(self._validation.panels, self._validation.network)
+        return choose_threshold(validation.panels, validation.network)
 
     def _level(self, which: LabelKind, test: Scored, *, with_baselines: bool) -> LevelResult:
         network = self._judge(NETWORK, test.panels, test.network, self.threshold)
@@ -104,13 +120,23 @@ class Evaluation:
         extra = {
             **regression(pooled.all_labels, scores),
             **region_scores(test.panels, test.network, self.threshold, self._settings.boundary),
-            "brier": brier(labels, scores),
-            "calibration_error": expected_calibration_error(curve),
+            **probability_scores(labels, scores, _BINS),
         }
         result = replace(result, extra=extra, curve=curve)
         if which == "truth":
-            result = self._with_events(result, test)
+            result = self._calibrated(self._with_events(result, test), labels, scores)
         return self._with_baselines(result, test, which) if with_baselines else result
+
+    def _calibrated(
+        self, result: LevelResult, labels: NDArray[np.bool_], scores: PanelScores
+    ) -> LevelResult:
+        """The result with probabilities, which the validation blocks' truth makes of the scores."""
+        validation = Pooled.of(self._validation.panels, self._validation.network)
+        found = fit(validation.positives, validation.scores)
+        if not isinstance(found, Calibration):
+            return replace(result, no_calibration=found)
+        probability = probability_scores(labels, found(scores), _BINS)
+        return replace(result, calibration=found, probability=probability)
 
     def _with_events(self, result: LevelResult, test: Scored) -> LevelResult:
         """The result with scores of events; there are none where truth is no polygons."""
@@ -121,12 +147,50 @@ class Evaluation:
             reason = Score(None, NO_THRESHOLD)
             names = ("event_precision", "event_recall", "event_f1")
             return replace(result, extra=result.extra | dict.fromkeys(names, reason))
-        table = joined(
+        table = self._events(test, truth, threshold)
+        watched = [
+            Watched.of(panel, scores, truth)
+            for panel, scores in zip(test.panels, test.network, strict=True)
+        ]
+        curve = operating_curve(watched, self._outline)
+        extra = (
+            event_summary(table) | operating_summary(curve, watched) | delays(watched, threshold)
+        )
+        return replace(
+            result,
+            extra=result.extra | extra,
+            events=table,
+            groups=events_by_group(table),
+            strata=events_by_stratum(table, truth),
+            operating=curve,
+        )
+
+    def _events(self, test: Scored, truth: gpd.GeoDataFrame, threshold: float) -> pd.DataFrame:
+        return joined(
             event_table(panel, scores, truth, self._find(panel, scores, threshold))
             for panel, scores in zip(test.panels, test.network, strict=True)
         )
-        extra = result.extra | event_summary(table)
-        return replace(result, extra=extra, events=table, groups=events_by_group(table))
+
+    def _beside_champion(self, result: LevelResult, champion: ScorePanels) -> LevelResult:
+        """The result with the champion on the same blocks and draws, by a threshold of its own."""
+        validation, test = self._validation.panels, self._test.panels
+        log.info("the champion scores the same %d blocks", len(validation) + len(test))
+        scores = champion([*validation, *test])
+        theirs = Scored(test, scores[len(validation) :])
+        threshold = self._threshold_of(Scored(validation, scores[: len(validation)]))
+        judged = self._judge(CHAMPION, test, theirs.network, threshold)
+        events = None
+        if result.events is not None and threshold.value is not None:
+            events = self._events(theirs, self._samples.truth, threshold.value)
+        comparison = compare(
+            test,
+            Contender(result.network, self._test.network, result.events),
+            Contender(judged, theirs.network, events),
+            confidence=self._settings.gate.confidence,
+            minimum_positives=self._settings.gate.minimum_positives,
+        )
+        rivals = result.rivals | {CHAMPION: Rival(judged, result.network)}
+        return replace(result, rivals=rivals, comparison=comparison)
 
     def _with_baselines(self, result: LevelResult, test: Scored, which: LabelKind) -> LevelResult:
         rivals: dict[str, Rival] = {}
@@ -152,7 +216,10 @@ class Evaluation:
         cells = list(self._cube.cells.values())
         windows = self._samples.windows
         labels, published = self._samples.settings["synthetic"], era(self._samples.settings["era"])
-        test = RadarTest(labels["looks"] or published.looks, published.significance)
+        # The published significance is one comparison's. A window compares every look, so that one
+        # in eight steady pixels would show a change; divided, it is that of a window.
+        significance = published.significance / self._samples.settings["max_steps"]
+        test = RadarTest(labels["looks"] or published.looks, significance)
         betas = compared_betas(cells, windows[windows["complete"]])
         found = simple_baselines(cells[0], betas, labels["shift"], test)
         target = self._samples.target

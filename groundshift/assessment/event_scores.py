@@ -94,7 +94,7 @@ def known_events(panel: Panel, truth: gpd.GeoDataFrame) -> list[KnownEvent]:
     table = truth.to_crs(panel.block.grid.crs.to_wkt())
     events = []
     for row, geometry in zip(table.itertuples(), table.geometry, strict=True):
-        pixels = _pixels(geometry, panel.block.grid) & panel.block.inside
+        pixels = pixels_inside(geometry, panel.block.grid) & panel.block.inside
         if pixels.any():
             start, end = (int(np.datetime64(t, "s").astype(int)) for t in (row.start, row.end))
             strength = float(getattr(row, "strength", np.nan))
@@ -136,7 +136,7 @@ def event_table(
         `error_days` is positive where the event is dated too late.
     """
     known = known_events(panel, truth)
-    masks = [_pixels(geometry, panel.block.grid) for geometry in found.geometry]
+    masks = [pixels_inside(geometry, panel.block.grid) for geometry in found.geometry]
     pairs = match([event.pixels for event in known], masks)
     place = {"cell": panel.block.cell.id, "block": panel.block.number}
     rows = []
@@ -245,7 +245,7 @@ def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"counts": bool})
 
 
-def _pixels(geometry: object, grid: GeoBox) -> Mask:
+def pixels_inside(geometry: object, grid: GeoBox) -> Mask:
     """Pixels whose centre lies in a polygon, [y, x]."""
     burnt = rasterize([geometry], out_shape=grid.shape, transform=grid.transform, dtype=np.uint8)
     return np.asarray(burnt, bool)

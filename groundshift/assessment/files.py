@@ -8,7 +8,11 @@
     pr_curve.csv, roc_curve.csv, reliability.csv      of the network
     baseline_pr_curves.csv    of the baselines
     events.csv                known changes with what was found of them, then false alarms
+    calibration.json          what makes probabilities of scores, if truth is known
+    strata.csv                known changes found, by contrast, size and speed
+    operating.csv             event recall and false events at falling thresholds
     summary.md                the verdict and the detectors, for people
+    model_card.md, model.stac.json                    see `model_card`
     pr_curve.png, reliability.png, dates.png
 
 Tables and pictures are those of the first level, the one that counts.
@@ -22,6 +26,7 @@ from typing import Any
 import pandas as pd
 
 from groundshift.artifacts import ValueHash
+from groundshift.assessment.calibrating import Calibration
 from groundshift.assessment.card import CARD, render_card
 from groundshift.assessment.gate import Gate
 from groundshift.assessment.plots import draw
@@ -29,7 +34,7 @@ from groundshift.assessment.results import LevelResult, baseline_table
 from groundshift.errors import ContractError
 
 CONTRACT = "evaluation"
-METRICS, HEADLINE = "metrics.json", "headline.json"
+METRICS, HEADLINE, CALIBRATION = "metrics.json", "headline.json", "calibration.json"
 
 
 def write_files(folder: Path, results: Sequence[LevelResult], gate: Gate) -> tuple[Path, ...]:
@@ -49,6 +54,8 @@ def write_files(folder: Path, results: Sequence[LevelResult], gate: Gate) -> tup
     (folder / CARD).write_text(render_card(first, gate))
     levels: dict[str, Any] = {result.level: result.as_json() for result in results}
     _write_json(folder / METRICS, {"headline": headline, **levels})
+    if first.calibration is not None:
+        _write_json(folder / CALIBRATION, first.calibration.to_dict())
     rivals = [judged.pr_curve.assign(detector=judged.name) for judged in first.judged[1:]]
     tables = {
         "baselines": baseline_table(first),
@@ -59,8 +66,8 @@ def write_files(folder: Path, results: Sequence[LevelResult], gate: Gate) -> tup
     }
     if rivals:
         tables["baseline_pr_curves"] = pd.concat(rivals, ignore_index=True)
-    if first.events is not None:
-        tables["events"] = first.events
+    found = {"events": first.events, "strata": first.strata, "operating": first.operating}
+    tables |= {name: table for name, table in found.items() if table is not None}
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False, float_format="%.8g", lineterminator="\n")
     return draw(folder, first)
@@ -80,6 +87,23 @@ def read_headline(folder: Path) -> dict[str, Any]:
             f"{path} can't be read ({error}). Rerun: python -m components.evaluate"
         ) from error
     return headline
+
+
+def read_calibration(folder: Path) -> Calibration | None:
+    """What makes probabilities of a model's scores; None where no truth was known.
+
+    Raises:
+        ContractError: it is there and can't be read.
+    """
+    path = folder / CALIBRATION
+    if not path.is_file():
+        return None
+    try:
+        return Calibration.from_dict(json.loads(path.read_text()))
+    except (OSError, ValueError, KeyError) as error:
+        raise ContractError(
+            f"{path} can't be read ({error}). Rerun: python -m components.evaluate"
+        ) from error
 
 
 def hash_values(values: ValueHash, results: Sequence[LevelResult]) -> None:

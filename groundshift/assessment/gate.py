@@ -1,9 +1,16 @@
-"""The gate: whether a model is good enough to be mapped with."""
+"""The gate: whether a model is good enough to be mapped with, and to replace the champion.
 
-from collections.abc import Mapping
+Two questions. Is it good enough at all: PR-AUC on blocks it has never seen, at least so many times
+what chance gives. Is it better than the champion: ahead on the same blocks in nearly all paired
+draws, and worse in no stratum by more than a margin. Where the blocks say too little for the second
+question, the verdict is inconclusive and the champion stays.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from groundshift.assessment.comparison import CHAMPION, Comparison
 from groundshift.assessment.protocol import Level
 from groundshift.assessment.results import LABEL, TREES, LevelResult
 from groundshift.settings import GateSettings
@@ -22,6 +29,7 @@ class Gate:
         lift: PR-AUC over the prevalence; None where it has none.
         beats_simple_baselines: by name, whether the network is ahead; told, not judged by.
         beats_lightgbm: likewise; None where there is nothing to compare with.
+        comparison: with the champion; None where there was none to compare with.
     """
 
     verdict: Verdict
@@ -30,21 +38,22 @@ class Gate:
     lift: float | None = None
     beats_simple_baselines: Mapping[str, bool] = field(default_factory=dict)
     beats_lightgbm: bool | None = None
+    comparison: Comparison | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description."""
-        return asdict(self) | {"reasons": list(self.reasons)}
+        compared = None if self.comparison is None else self.comparison.to_dict()
+        return asdict(self) | {"reasons": list(self.reasons), "comparison": compared}
 
 
-def judge_gate(
-    result: LevelResult, settings: GateSettings, champion: Mapping[str, Any] | None = None
-) -> Gate:
+def judge_gate(result: LevelResult, settings: GateSettings, incomparable: str = "") -> Gate:
     """Judge a network by the level that counts.
 
     Args:
-        result: of that level.
+        result: of that level, with the comparison where there is a champion.
         settings: what must be reached.
-        champion: headline of the champion's evaluation; None to compare with none.
+        incomparable: why the champion could not be scored on these blocks; empty if it was, or
+            if there is none.
     """
     scores = result.network.scores
     area, prevalence = scores["pr_auc"].value, scores["prevalence"].value
@@ -54,37 +63,64 @@ def judge_gate(
             f"{positives} changed pixels (times windows) on the test blocks, expected at least "
             f"{settings.minimum_positives}"
         )
-        return Gate("inconclusive", (reason,), result.level)
+        return Gate("inconclusive", (reason,), result.level, comparison=result.comparison)
     lift = area / prevalence
-    verdict: Verdict = "passed"
-    reasons = []
+    failures = []
     if lift < settings.minimum_lift:
-        verdict = "failed"
-        reasons.append(
+        failures.append(
             f"PR-AUC {area:.3f} is {lift:.2f} times the prevalence, expected at least "
             f"{settings.minimum_lift:g} times"
         )
-    if settings.margin is not None and champion is not None:
-        behind = _behind(area, result.level, champion, settings.margin)
-        reasons += behind
-        verdict = "failed" if behind else verdict
+    doubts = [incomparable] if incomparable else []
+    if result.comparison is not None:
+        doubts += _too_little(result.comparison, settings)
+        if not doubts:
+            failures += _behind(result.comparison, settings)
+    verdict: Verdict = "failed" if failures else "inconclusive" if doubts else "passed"
     simple = {
         name: rival.beaten
         for name, rival in result.rivals.items()
-        if name not in (TREES, LABEL) and rival.beaten is not None
+        if name not in (TREES, LABEL, CHAMPION) and rival.beaten is not None
     }
     trees = result.rivals[TREES].beaten if TREES in result.rivals else None
-    return Gate(verdict, tuple(reasons), result.level, round(lift, 6), simple, trees)
+    reasons = (*failures, *doubts)
+    return Gate(verdict, reasons, result.level, round(lift, 6), simple, trees, result.comparison)
 
 
-def _behind(area: float, level: Level, champion: Mapping[str, Any], margin: float) -> list[str]:
-    """Why a model is not ahead of the champion; one judged by other truth can't be compared."""
-    theirs = champion["pr_auc"]
-    if champion["level"] != level or theirs is None or area >= theirs + margin:
-        return []
-    return [
-        f"PR-AUC {area:.3f}, expected the champion's {theirs:.3f} and a margin of {margin:g} above"
-    ]
+def _too_little(found: Comparison, settings: GateSettings) -> Iterator[str]:
+    """Why a comparison decides nothing."""
+    if found.blocks < settings.minimum_blocks:
+        yield (
+            f"{found.blocks} test blocks, expected at least {settings.minimum_blocks} to replace "
+            "the champion by"
+        )
+    if found.events < settings.minimum_events:
+        yield (
+            f"{found.events} events on the test blocks, expected at least "
+            f"{settings.minimum_events} to replace the champion by"
+        )
+    if found.lower_limit is None:
+        yield "no paired draws to compare with the champion by: set evaluate.bootstrap"
+
+
+def _behind(found: Comparison, settings: GateSettings) -> Iterator[str]:
+    """Why a model doesn't replace the champion."""
+    # Both are there where there are draws.
+    assert found.lower_limit is not None
+    assert found.pr_auc is not None
+    assert found.champion_pr_auc is not None
+    if found.lower_limit <= settings.margin:
+        yield (
+            f"PR-AUC {found.pr_auc:.3f}, the champion's {found.champion_pr_auc:.3f}: ahead by more "
+            f"than {found.lower_limit:.3f} in {settings.confidence:.0%} of draws of blocks, "
+            f"expected more than {settings.margin:g}"
+        )
+    for stratum in found.strata:
+        if stratum.loss > settings.stratum_margin:
+            yield (
+                f"{stratum.name}: {stratum.measure} {stratum.model:.3f}, expected at most "
+                f"{settings.stratum_margin:g} below the champion's {stratum.champion:.3f}"
+            )
 
 
 def promotes(verdict: str, *, champion: bool) -> bool:

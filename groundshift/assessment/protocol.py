@@ -102,10 +102,10 @@ class Panel:
 
 
 def blocks_of(samples: Samples, cube: Cube, split: Split) -> list[Block]:
-    """The blocks of a split, ordered by cell and number."""
+    """The blocks of a split, by number and cell: in the same order however an area is cut."""
     mine = samples.splits[samples.splits["split"] == split]
     blocks = []
-    for (cell, number), patches in mine.groupby(["cell", "block"], sort=True):
+    for (number, cell), patches in mine.groupby(["block", "cell"], sort=True):
         y0, x0 = int(patches["y0"].min()), int(patches["x0"].min())
         y1, x1 = int(patches["y1"].max()), int(patches["x1"].max())
         inside = np.zeros((y1 - y0, x1 - x0), bool)

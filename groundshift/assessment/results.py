@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 from groundshift.assessment.bootstrap import Interval
+from groundshift.assessment.calibrating import Calibration
+from groundshift.assessment.comparison import Comparison
 from groundshift.assessment.judging import Judged, margin
 from groundshift.assessment.protocol import LEVEL_MEANING, Level, Panel
 from groundshift.assessment.scores import Score, as_json
@@ -64,6 +66,12 @@ class LevelResult:
         curve: reliability of the network.
         events: rows of `event_table`, None where no events are known.
         groups: rows of `events_by_group`.
+        strata: rows of `events_by_stratum`.
+        operating: rows of `operating_curve`.
+        calibration: what makes probabilities of the network's scores; only truth does.
+        no_calibration: why there is none.
+        probability: scores of these probabilities.
+        comparison: with the champion, where there is one to compare with.
     """
 
     level: Level
@@ -75,6 +83,12 @@ class LevelResult:
     curve: pd.DataFrame = field(default_factory=pd.DataFrame)
     events: pd.DataFrame | None = None
     groups: pd.DataFrame | None = None
+    strata: pd.DataFrame | None = None
+    operating: pd.DataFrame | None = None
+    calibration: Calibration | None = None
+    no_calibration: str = "synthetic labels are no truth to fit probabilities to"
+    probability: dict[str, Score] = field(default_factory=dict)
+    comparison: Comparison | None = None
 
     @property
     def judged(self) -> list[Judged]:
@@ -89,14 +103,25 @@ class LevelResult:
             "windows": max((len(panel.windows) for panel in self.panels), default=0),
             NETWORK: _detector(self.network, self.extra),
             "ground": _ground(self.judged),
+            "calibration": self._calibration(),
         }
         if self.rivals or self.absent:
             found = {name: _rival(rival) for name, rival in self.rivals.items()}
             absent = {n: {"pr_auc": None, "reason": reason} for n, reason in self.absent.items()}
             document["baselines"] = found | absent
+        if self.comparison is not None:
+            document["champion"] = self.comparison.to_dict()
         if self.groups is not None:
             document["events_by_group"] = plain_rows(self.groups)
+        if self.strata is not None:
+            document["events_by_stratum"] = plain_rows(self.strata)
         return document
+
+    def _calibration(self) -> dict[str, Any]:
+        """How scores become probabilities, and how good these are."""
+        if self.calibration is None:
+            return {"method": None, "reason": self.no_calibration}
+        return {"method": self.calibration.method, **as_json(self.probability)}
 
     def headline(self) -> dict[str, Any]:
         """The few numbers to look at first, flat."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from groundshift.assessment.window_statistics import Looks, decibels, normalised_difference
 from groundshift.cube.store import CellCube
 from groundshift.domain.bands import Role, role_index
+from groundshift.domain.time import DAY
 from groundshift.errors import SettingsError
 from groundshift.samples.labels.synthetic import OPTICAL_ROLE, RADAR_ROLES
 
@@ -90,6 +91,7 @@ class Strip:
         optical: bands in reflectance, None without optical images.
         indices: those of `INDICES` for which there are bands, per look.
         places: where in `optical` the band of a role stands.
+        days: [t] instants of the steps in days since 1970.
     """
 
     shape: tuple[int, int]
@@ -98,6 +100,7 @@ class Strip:
     optical: Looks | None
     indices: Looks | None
     places: Mapping[Role, int]
+    days: NDArray[np.float64]
 
     @classmethod
     def of(cls, cube: CellCube, rows: slice, columns: slice) -> "Strip":
@@ -116,7 +119,8 @@ class Strip:
                 computed = _indices(frames.values, places)
                 indices = None if computed is None else Looks(computed, frames.fresh, seen)
         shape = (rows.stop - rows.start, columns.stop - columns.start)
-        return cls(shape, tuple(radar), tuple(power), optical, indices, places)
+        days = cube.times / DAY
+        return cls(shape, tuple(radar), tuple(power), optical, indices, places, days)
 
 
 def optical_places(cube: CellCube) -> dict[Role, int]:

@@ -62,16 +62,16 @@ class Looks:
 
     @cached_property
     def _counts(self) -> Array:
-        return _running(self.fresh[..., None].astype(np.float64))
+        return running(self.fresh[..., None].astype(np.float64))
 
     @cached_property
     def _sums(self) -> Array:
-        return _running(np.where(self.fresh[..., None], self.values, 0).astype(np.float64))
+        return running(np.where(self.fresh[..., None], self.values, 0).astype(np.float64))
 
     @cached_property
     def _squares(self) -> Array:
         weighted = np.where(self.fresh[..., None], self.values, 0).astype(np.float64)
-        return _running(weighted * weighted)
+        return running(weighted * weighted)
 
     def mean(self, first: int, stop: int) -> Array:
         """Mean of the looks in steps [first, stop): [y, x, band].
@@ -137,7 +137,7 @@ class Looks:
         return np.asarray(np.maximum(squares - total**2 / count, 0))
 
 
-def _running(values: Array) -> Array:
+def running(values: Array) -> Array:
     """Sums of the first 0, 1, ..., t steps: [t + 1, ...]."""
     sums = np.zeros((len(values) + 1, *values.shape[1:]))
     np.cumsum(values, axis=0, out=sums[1:])

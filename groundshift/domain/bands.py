@@ -41,6 +41,9 @@ LANDSAT_TM = (
     Band("B6", 120),
     Band("B7", 30, "swir2"),
 )
+LANDSAT_ETM = tuple(
+    Band(band.name, 60 if band.name == "B6" else 30, band.role) for band in LANDSAT_TM
+)
 LANDSAT_OLI = (
     Band("B01", 30, "coastal"),
     Band("B02", 30, "blue"),
@@ -56,6 +59,7 @@ ERS = (Band("VV", 30),)
 TABLES: dict[str, tuple[Band, ...]] = {
     "sentinel2": SENTINEL2,
     "landsat_tm": LANDSAT_TM,
+    "landsat_etm": LANDSAT_ETM,
     "landsat_oli": LANDSAT_OLI,
     "sentinel1": SENTINEL1,
     "ers": ERS,

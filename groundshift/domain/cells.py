@@ -123,15 +123,7 @@ def cover(
         SettingsError: an empty area or one outside of its reference system, a cell that is not a
             whole number of pixels, or cells without number.
     """
-    if geometry.is_empty:
-        raise SettingsError("area.geometry holds no polygon: expected at least one, found none")
-    target = target or utm_zone(geometry, crs)
-    area = geometry if crs == target else _project(geometry, crs, target)
-    if not np.isfinite(area.bounds).all():
-        raise SettingsError(
-            f"area: expected coordinates that {crs} knows, found {_listed(geometry.bounds)}. "
-            "Correct area.bounds_crs, or the reference system of area.geometry"
-        )
+    area, target = _projected(geometry, crs, target)
     left, bottom, right, top = _snap(area.bounds, resolution)
     if right - left <= size and top - bottom <= size:
         return (_cell((left, bottom, right, top), target, resolution, halo, own_size=True),)
@@ -155,13 +147,36 @@ def cover(
     )
 
 
+def rectangle(geometry: BaseGeometry, crs: CRS, *, target: CRS | None, resolution: float) -> GeoBox:
+    """The pixels around an area, whatever the cells that cover it; arguments as of `cover`.
+
+    Raises:
+        SettingsError: an empty area or one outside of its reference system.
+    """
+    area, target = _projected(geometry, crs, target)
+    bounds = _snap(area.bounds, resolution)
+    return GeoBox.from_bbox(bounds, crs=target, resolution=resolution, tight=True)
+
+
 def _listed(bounds: tuple[float, ...]) -> str:
     return ", ".join(f"{value:.6g}" for value in bounds)
 
 
-def _project(geometry: BaseGeometry, crs: CRS, target: CRS) -> BaseGeometry:
+def _projected(geometry: BaseGeometry, crs: CRS, target: CRS | None) -> tuple[BaseGeometry, CRS]:
+    """An area in the reference system of its cells, and that system."""
+    if geometry.is_empty:
+        raise SettingsError("area.geometry holds no polygon: expected at least one, found none")
+    target = target or utm_zone(geometry, crs)
+    if crs == target:
+        return geometry, target
     transformer = Transformer.from_crs(crs, target, always_xy=True)
-    return transform(geometry, lambda xy: np.column_stack(transformer.transform(*xy.T)))
+    area = transform(geometry, lambda xy: np.column_stack(transformer.transform(*xy.T)))
+    if not np.isfinite(area.bounds).all():
+        raise SettingsError(
+            f"area: expected coordinates that {crs} knows, found {_listed(geometry.bounds)}. "
+            "Correct area.bounds_crs, or the reference system of area.geometry"
+        )
+    return area, target
 
 
 def _snap(bounds: tuple[float, ...], resolution: float) -> tuple[float, float, float, float]:

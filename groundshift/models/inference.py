@@ -10,6 +10,7 @@ score is the same to the last bit whichever windows are scored beside it.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,13 +18,18 @@ from numpy.typing import NDArray
 
 from groundshift.cube.layout import NO_SLOT, SensorIndex, read_index
 from groundshift.cube.store import CellCube, Frames
+from groundshift.domain.signature import Kind
 from groundshift.errors import SettingsError
-from groundshift.models.inputs import KINDS
-from groundshift.models.stepping import CHUNK, Images
+from groundshift.models.inputs import KINDS, Inputs
+from groundshift.models.stepping import CHUNK
 from groundshift.models.store import Detector
+from groundshift.models.walk import Image, Images, Spans
 
-MEMORY = 2 << 30
+MEMORY = 400 << 20
 """Bytes that scoring may take, roughly."""
+
+SPAN = 16
+"""Steps whose frames are in memory at a time: about as many as a chunk of the cube has."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,47 @@ def score_place(
     return scores
 
 
+def score_window(
+    detector: Detector,
+    cell: CellCube,
+    first: int,
+    stop: int,
+    rows: slice,
+    columns: slice,
+    *,
+    block: int = 256,
+    memory: int = MEMORY,
+) -> NDArray[np.float32]:
+    """Score one window at a part of a cell's core, to the last bit what `map_cell` gives there.
+
+    Args:
+        detector: the model.
+        cell: the cell.
+        first: step of the window.
+        stop: step behind it.
+        rows: of the cell's core.
+        columns: likewise.
+        block: edge of a block without its halo, as `map_cell` takes it; whole blocks are scored.
+        memory: bytes that scoring may take, roughly; it does not change the scores.
+
+    Returns:
+        Scores [y, x]: the mean of the ensemble.
+
+    Raises:
+        ContractError: the cell's numbers are not what the model takes.
+        SettingsError: the cell's own halo is narrower than the model needs.
+    """
+    detector.require(cell.signature, owner=f"the model for cell {cell.cell.id}")
+    _require_context(cell, detector.radius)
+    scores = np.empty(cell.cell.core.shape, np.float32)
+    for part in blocks_of(cell, block, detector.radius):
+        spans = zip(part.target, (rows, columns), strict=True)
+        if all(mine.start < asked.stop and asked.start < mine.stop for mine, asked in spans):
+            found = _score_block(detector, cell, part, np.array([[first, stop]]), memory)
+            scores[part.target] = found[:, 0, *part.core].mean(axis=0)
+    return scores[rows, columns]
+
+
 def shown_digests(detector: Detector, cell: CellCube, windows: pd.DataFrame) -> list[str]:
     """What a model sees of each window, as a digest: windows that show the same score the same.
 
@@ -241,11 +288,11 @@ def _bytes(
     detector: Detector, ranges: NDArray[np.int64], pixels: int, core: tuple[int, int]
 ) -> int:
     """What scoring these windows together takes: frames, memories, maps."""
-    steps = int(ranges[:, 1].max() - ranges[:, 0].min())
-    frames = 2 * steps * detector.spec.channels
+    frames = 2 * min(int(ranges[:, 1].max() - ranges[:, 0].min()), SPAN) * detector.spec.channels
+    gates = 4 * detector.spec.filters
     memories = 2 * detector.spec.filters * (len(ranges) + CHUNK)
     maps = (len(detector.members) + 1) * len(ranges) * core[0] * core[1]
-    return 4 * (pixels * (frames + memories) + maps)
+    return 4 * (pixels * (frames + gates + memories) + maps)
 
 
 def _score_block(
@@ -255,8 +302,18 @@ def _score_block(
     first, stop = int(ranges[:, 0].min()), int(ranges[:, 1].max())
     if detector.inputs.scope == "window":
         return _score_apart(detector, cell, block, ranges, memory)
-    images = _images(detector, cell, block, first, stop)
-    return np.stack([stepper.score(images, ranges - first) for stepper in detector.steppers])
+    return np.stack(
+        [
+            stepper.score(_spans_of(detector, cell, block, first, stop), ranges)
+            for stepper in detector.steppers
+        ]
+    )
+
+
+def _spans_of(detector: Detector, cell: CellCube, block: Block, first: int, stop: int) -> Spans:
+    """What each branch sees of a block, read from the cube some steps at a time."""
+    for begin in range(first, stop, SPAN):
+        yield _images(detector, cell, block, begin, min(begin + SPAN, stop))
 
 
 def _images(
@@ -277,13 +334,24 @@ def _images(
             parts = {role: (cell.read(cell.roles[role], *place), every) for role in roles}
         shown = np.stack([frame_of_step for _, frame_of_step in parts.values()])
         unique, image_of_step = np.unique(shown, axis=1, return_inverse=True)
-        streams = {
-            role: _stream(frames, unique[number])
-            for number, (role, (frames, _)) in enumerate(parts.items())
+        frames = {
+            role: (found, chosen)
+            for (role, (found, _)), chosen in zip(parts.items(), unique, strict=True)
         }
-        steps = np.ones((1, unique.shape[1]), bool)
-        images.append(Images(inputs.branch(kind, streams, steps)[0], image_of_step.ravel()))
+        images.append(Images(partial(_image, inputs, kind, frames), image_of_step.ravel()))
     return images
+
+
+def _image(
+    inputs: Inputs, kind: Kind, frames: dict[str, tuple[Frames, NDArray[np.int64]]], number: int
+) -> Image:
+    """One image of a branch; of each role the frames, and which one an image shows."""
+    streams = {
+        role: _stream(found, chosen[number : number + 1])
+        for role, (found, chosen) in frames.items()
+    }
+    image: Image = inputs.branch(kind, streams, np.ones((1, 1), bool))[0, 0]
+    return image
 
 
 def _stream(

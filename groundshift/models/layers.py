@@ -79,9 +79,8 @@ class ConvBlock(keras.layers.Layer):
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Turn images `[image, y, x, c]` into features `[image, y, x, filters]`."""
         if not training:
-            scale = self.gamma * tf.math.rsqrt(self.moving_variance + EPSILON)
-            shift = self.beta + (self.bias - self.moving_mean) * scale
-            return tf.nn.relu(_convolve(images, self.kernel * scale) + shift)
+            kernel, shift = self.folded()
+            return tf.nn.relu(_convolve(images, kernel) + shift)
         convolved = tf.nn.bias_add(
             _convolve(images, tf.convert_to_tensor(self.kernel)), tf.convert_to_tensor(self.bias)
         )
@@ -99,6 +98,11 @@ class ConvBlock(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The images' size with `filters` channels."""
         return (*input_shape[:-1], self.filters)
+
+    def folded(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Kernel and shift of the convolution that the block is in inference."""
+        scale = self.gamma * tf.math.rsqrt(self.moving_variance + EPSILON)
+        return self.kernel * scale, self.beta + (self.bias - self.moving_mean) * scale
 
     def _follow(self, average: keras.Variable, value: tf.Tensor) -> None:
         average.assign(average * self.momentum + value * (1 - self.momentum))

@@ -1,14 +1,14 @@
-"""Scoring many windows of one place while looking at every frame once.
+"""Scoring many windows of one place while looking at every frame once, by TensorFlow.
 
 What a network makes of a frame before its memory does not depend on the window. Windows that
 overlap (at stride 1 a step lies in some fifty) share it, and a frame carried forward over several
 steps is worked through once. Only the recurrence runs per window, several windows at a time, and
-only its present state is held.
+only its present state is held. This is the way of a GPU, and of machines without the compiled
+kernel, which `compiled` has.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -17,23 +17,11 @@ from numpy.typing import NDArray
 
 from groundshift.models.layers import ConvBlock, ConvLSTM
 from groundshift.models.recurrence import advance
+from groundshift.models.walk import Spans, walk
 
 CHUNK = 4
 """Windows whose memories advance together. They start and end within a few steps of one another:
 what one computes before its own start is dropped."""
-
-
-@dataclass(frozen=True)
-class Images:
-    """What one branch of a network sees of a place.
-
-    Attributes:
-        values: [image, y, x, channel] float32, the branch's channels.
-        image_of_step: int [step], which image a step shows.
-    """
-
-    values: NDArray[np.float32]
-    image_of_step: NDArray[np.int64]
 
 
 class Stepper:
@@ -41,45 +29,40 @@ class Stepper:
 
     def __init__(self, network: keras.Model) -> None:
         """Take a network that `networks.build` made."""
-        self._branches = [
-            _Branch(network, role)
-            for role in ("radar", "optical")
-            if f"{role}_memory" in {layer.name for layer in network.layers}
-        ]
-        self._head = [network.get_layer(name) for name in ("head_1", "head_2", "output")]
+        self._branches = [_Branch(network, role) for role in roles_of(network)]
+        self._head = Head(network)
 
-    def score(self, images: Sequence[Images], windows: NDArray[np.integer]) -> NDArray[np.float32]:
+    def score(self, spans: Spans, windows: NDArray[np.integer]) -> NDArray[np.float32]:
         """Score windows of one place.
 
         Args:
-            images: for each branch of the network, radar first.
+            spans: what the branches see, from the first step of the windows to the last.
             windows: half-open ranges of steps, int [window, 2].
 
         Returns:
             Scores [window, y, x].
         """
-        shape = images[0].values.shape[1:3]
-        scores = np.empty((len(windows), *shape), np.float32)
+        scores: dict[int, NDArray[np.float32]] = {}
         waiting = deque(_chunks(windows))
         running: list[_Chunk] = []
-        shown = [-1] * len(images)
-        gates: list[tf.Tensor | None] = [None] * len(images)
-        for step in range(int(windows[:, 0].min()), int(windows[:, 1].max())):
+        newest: list[Callable[[], NDArray[np.float32]] | None] = [None] * len(self._branches)
+        gates: list[tf.Tensor | None] = [None] * len(self._branches)
+        for step, images in walk(spans, int(windows[:, 0].min())):
+            newest = [new or last for new, last in zip(images, newest, strict=True)]
             while waiting and waiting[0].first <= step:
                 running.append(waiting.popleft())
             if not running:
                 continue
-            for number, (branch, seen) in enumerate(zip(self._branches, images, strict=True)):
-                image = int(seen.image_of_step[step])
-                if image != shown[number]:
-                    shown[number] = image
-                    gates[number] = branch.gates(tf.constant(seen.values[image : image + 1]))
+            for number, (branch, image) in enumerate(zip(self._branches, newest, strict=True)):
+                if image is not None:
+                    gates[number] = branch.gates(tf.constant(image()[np.newaxis]))
+            newest = [None] * len(newest)
             for chunk in running:
                 chunk.advance(step, self._branches, gates)
                 for place, window in chunk.ending(step):
-                    scores[window] = self._finish(chunk.outputs(place))
+                    scores[window] = self._head(chunk.outputs(place)).numpy()
             running = [chunk for chunk in running if chunk.stop > step + 1]
-        return scores
+        return np.stack([scores[window] for window in range(len(windows))])
 
     def score_apart(
         self, values: NDArray[np.float32], lengths: NDArray[np.integer]
@@ -101,7 +84,7 @@ class Stepper:
             gates = [branch.gates(part) for branch, part in self._split(frames)]
             chunk.advance(step, self._branches, gates)
             for place, window in chunk.ending(step):
-                scores[window] = self._finish(chunk.outputs(place))
+                scores[window] = self._head(chunk.outputs(place))
         return scores
 
     def _split(self, frames: tf.Tensor) -> Iterator[tuple["_Branch", tf.Tensor]]:
@@ -111,11 +94,19 @@ class Stepper:
             yield branch, frames[..., begin : begin + branch.channels]
             begin += branch.channels
 
+
+class Head:
+    """The last layers of a network, from the branches' outputs to scores."""
+
+    def __init__(self, network: keras.Model) -> None:
+        """Take them from a network that `networks.build` made."""
+        self._layers = [network.get_layer(name) for name in ("head_1", "head_2", "output")]
+
     @tf.function(reduce_retracing=True)
-    def _finish(self, outputs: list[tf.Tensor]) -> tf.Tensor:
+    def __call__(self, outputs: list[tf.Tensor]) -> tf.Tensor:
         """From one window's last outputs, each [1, y, x, filters], to its scores [y, x]."""
         merged = tf.concat(outputs, axis=-1)
-        for layer in self._head:
+        for layer in self._layers:
             merged = layer(merged)
         return merged[0, ..., 0]
 
@@ -124,9 +115,7 @@ class _Branch:
     """One branch of a network, from a frame to the gates and from step to step."""
 
     def __init__(self, network: keras.Model, role: str) -> None:
-        names = [layer.name for layer in network.layers]
-        blocks = [name for name in names if name.startswith(f"{role}_block_")]
-        self._blocks: list[ConvBlock] = [network.get_layer(name) for name in sorted(blocks)]
+        self._blocks = blocks_of_branch(network, role)
         self._memory: ConvLSTM = network.get_layer(f"{role}_memory")
         self.channels: int = self._blocks[0].kernel.shape[2]
         self.filters: int = self._memory.filters
@@ -147,6 +136,19 @@ class _Branch:
         recurrent = tf.nn.conv2d(output, kernel, strides=1, padding="SAME")
         stepped: tuple[tf.Tensor, tf.Tensor] = advance(gates + recurrent, memory)
         return stepped
+
+
+def roles_of(network: keras.Model) -> list[str]:
+    """The branches that a network has, radar first."""
+    names = {layer.name for layer in network.layers}
+    return [role for role in ("radar", "optical") if f"{role}_memory" in names]
+
+
+def blocks_of_branch(network: keras.Model, role: str) -> list[ConvBlock]:
+    """The layers of a branch before its memory, in their order."""
+    names = [layer.name for layer in network.layers]
+    blocks = [name for name in names if name.startswith(f"{role}_block_")]
+    return [network.get_layer(name) for name in sorted(blocks)]
 
 
 class _Chunk:

@@ -28,6 +28,7 @@ from groundshift.artifacts.manifest import check_files
 from groundshift.domain.signature import Signature
 from groundshift.errors import ContractError
 from groundshift.models.checkpoint import Weights
+from groundshift.models.compiled import CompiledStepper, stepper
 from groundshift.models.inputs import Inputs, Streams
 from groundshift.models.networks import NetworkSpec, assign_weights, build
 from groundshift.models.stepping import Stepper
@@ -188,9 +189,9 @@ class Detector:
         return tuple(networks)
 
     @cached_property
-    def steppers(self) -> tuple[Stepper, ...]:
+    def steppers(self) -> tuple[CompiledStepper | Stepper, ...]:
         """The members taken apart, for many windows of one place."""
-        return tuple(Stepper(network) for network in self.networks)
+        return tuple(stepper(network) for network in self.networks)
 
     def score(self, batch: Batch) -> NDArray[np.float32]:
         """The members' mean score of each sample of a batch, [b, y, x]."""

@@ -15,7 +15,7 @@ from pyproj.exceptions import CRSError
 from rasterio.errors import RasterioIOError
 from shapely.geometry.base import BaseGeometry
 
-from groundshift.domain.cells import Cell, cover
+from groundshift.domain.cells import Cell, cover, rectangle
 from groundshift.errors import SettingsError
 from groundshift.observations.sources import eopatch
 from groundshift.settings import AreaSettings
@@ -41,12 +41,22 @@ def cells_of(area: AreaSettings) -> tuple[Cell, ...]:
     return cells
 
 
+def rectangle_of(area: AreaSettings) -> GeoBox:
+    """The pixels around an area, whatever the cells that cover it.
+
+    Raises:
+        SettingsError: as `cells_of`.
+    """
+    if area.like is not None:
+        return _cell_like(area, area.like).core
+    target = None if area.crs == "auto" else _projected(area.crs)
+    return rectangle(*_geometry(area), target=target, resolution=area.resolution)
+
+
 def _cover(area: AreaSettings) -> tuple[Cell, ...]:
-    geometry, crs = _geometry(area)
     target = None if area.crs == "auto" else _projected(area.crs)
     return cover(
-        geometry,
-        crs,
+        *_geometry(area),
         target=target,
         resolution=area.resolution,
         size=area.cell,

@@ -18,7 +18,7 @@ class Cost:
         images: Overpasses times cells that they reach.
         requests: How many it takes.
         units: Processing units of the provider.
-        bytes: Before compression, so an upper bound.
+        bytes: Of those that cost units: before compression, so an upper bound.
     """
 
     sensor: str
@@ -52,10 +52,12 @@ def in_words(costs: Sequence[Cost]) -> tuple[str, ...]:
     sentences = []
     for name in dict.fromkeys(cost.sensor for cost in costs):
         (cost,) = total(Cost(**asdict(c) | {"month": ""}) for c in costs if c.sensor == name)
-        sentences.append(
-            f"{name}: {cost.images} images in {cost.requests} requests cost {cost.units:.1f} "
-            f"processing units, {cost.bytes / 1e6:.0f} MB before compression"
+        price = (
+            f"cost {cost.units:.1f} processing units, {cost.bytes / 1e6:.0f} MB before compression"
+            if cost.units
+            else f"are {cost.bytes / 1e6:.0f} MB, free of units"
         )
+        sentences.append(f"{name}: {cost.images} images in {cost.requests} requests {price}")
     return tuple(sentences)
 
 

@@ -34,8 +34,8 @@ class EarlierFirst:
         """
         self._source, self._earlier = source, earlier
         tables = pd.concat([earlier.table, earlier.quarantine])
-        self._reasons: Mapping[tuple[Any, ...], str] = {
-            (row["cell"], *(row[name] for name in _IDENTITY)): row.get("reason") or ""
+        self._known: Mapping[tuple[Any, ...], tuple[str, str]] = {
+            (row["cell"], *(row[name] for name in _IDENTITY)): (row["reason"], row["digest"])
             for row in tables.fillna("").to_dict("records")
         }
         self.settings_key = source.settings_key
@@ -76,14 +76,14 @@ class EarlierFirst:
             yield _Scene(scene, acquisition, self)
 
     def reason(self, acquisition: Acquisition, grid: GeoBox) -> tuple[str, str]:
-        """The cell on a grid, and why it holds nothing of an acquisition; empty if it does.
+        """The cell on a grid, and why an acquisition is in its quarantine; empty if it isn't.
 
         Raises:
             KeyError: the earlier artifact can't tell.
         """
         cell = next((cell.id for cell in self._earlier.cells if cell.grid == grid), "")
-        reason = self._reasons[cell, *(getattr(acquisition, field) for field in _IDENTITY)]
-        if reason not in ("", NO_OVERLAP, NO_VALID_PIXEL):
+        reason, digest = self._known[cell, *(getattr(acquisition, name) for name in _IDENTITY)]
+        if not digest and reason not in (NO_OVERLAP, NO_VALID_PIXEL):
             raise KeyError(reason)
         return cell, reason
 
@@ -100,7 +100,9 @@ class EarlierFirst:
         if reason == NO_VALID_PIXEL:
             empty = np.zeros((*grid.shape, len(sensor.bands)), np.float32)
             return Image(empty, np.zeros(grid.shape, bool))
-        stored, valid = self._earlier.read(cell, acquisition.sensor, acquisition.time)
+        stored, valid = self._earlier.read(
+            cell, acquisition.sensor, acquisition.time, quarantined=bool(reason)
+        )
         return Image(sensor.decode(np.asarray(stored)), np.asarray(valid))
 
 

@@ -1,7 +1,7 @@
 """Taking observations in: read every acquisition onto every cell, check it, store it.
 
 Acquisitions that can't be used go to quarantine with the reason. Of several images of one sensor
-and instant (two processings, two tiles of a swath) the one with more valid pixels is kept.
+and instant the newest processing is kept, of two tiles of a swath the one with more valid pixels.
 """
 
 import json
@@ -18,7 +18,7 @@ from groundshift.artifacts import Draft, ValueHash
 from groundshift.domain.cells import Cell
 from groundshift.domain.time import isoformat, stamp
 from groundshift.errors import BudgetError, SourceError
-from groundshift.observations.checks import odd
+from groundshift.observations.checks import duplicate, odd
 from groundshift.observations.costs import Cost, total
 from groundshift.observations.planting import PlacedChange, Plan, plant
 from groundshift.observations.radiometry import encode
@@ -26,6 +26,7 @@ from groundshift.observations.sources.base import Acquisition, Image, Scene, Sou
 from groundshift.observations.store import NO_VALID_PIXEL, Record, write_observation
 
 NO_OVERLAP = "outside of the image"
+_AS_FULL = 0.9  # of the fullest image's valid pixels
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,12 @@ class Intake:
         record = Record(cell=cell.id, **known)
         if scene is None:
             return _Candidate(replace(record, reason=problem), None)
-        image = scene.read(cell.grid)
+        try:
+            image = scene.read(cell.grid)
+        except SourceError as error:
+            if not error.lost:
+                raise
+            return _Candidate(replace(record, reason=str(error)), None)
         if image is None:
             return _Candidate(replace(record, reason=NO_OVERLAP), None)
         if self._placed[cell.id]:
@@ -128,11 +134,12 @@ class Intake:
         usable = [item for item in candidates if not item.record.reason]
         if not usable:
             return [item.record for item in candidates]
-        best = max(usable, key=lambda item: item.record.valid_share)  # the first of equals
-        reason = f"same time as {best.record.source}, which has at least as many valid pixels"
+        best = _best(usable)
         stored = self._store(best, cell)
         return [
-            stored if item is best else replace(item.record, reason=item.record.reason or reason)
+            stored
+            if item is best
+            else replace(item.record, reason=item.record.reason or _yields(item, best))
             for item in candidates
         ]
 
@@ -151,6 +158,30 @@ class Intake:
         folders = self._draft.folder, self._draft.scratch
         write_observation(*folders, cell.grid, record, values, image.valid)
         return record
+
+
+def _best(usable: Sequence[_Candidate]) -> _Candidate:
+    """Of several images of one instant the newest processing, of those the fullest.
+
+    A newer one that shows much less of the ground is another part of it, another tile of the swath
+    perhaps, and not the same image again.
+    """
+    fullest = max(item.record.valid_share for item in usable)
+    full = [item for item in usable if item.record.valid_share >= _AS_FULL * fullest]
+    return max(full, key=lambda item: duplicate.rank(item.record))  # the first of equals
+
+
+def _yields(item: _Candidate, best: _Candidate) -> str:
+    """Why an image gives way to another of its instant."""
+    one, other = (
+        np.where(image.valid[..., None], image.values, np.float32(np.nan))
+        for image in (item.image, best.image)
+        if image is not None  # neither is: both are usable
+    )
+    return (
+        f"duplicate: {duplicate.superseded(item.record, best.record)}; "
+        f"{duplicate.difference(one, other)}"
+    )
 
 
 def costs_of(

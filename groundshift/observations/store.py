@@ -3,11 +3,13 @@
     manifest.json             cells, sensors and counts in its summary
     observations.parquet      what is stored, one row per observation
     quarantine.parquet        what was left out, with the reason
+    measures.parquet          what the checks measured on each observation, with its limit
     truth.parquet             planted changes, if any (GeoParquet)
     cells/<cell>/<sensor>/<YYYYmmddTHHMMSS>/
         data/BANDS.npy        [1, y, x, band] in the sensor's stored type, 0 where invalid
         mask/VALID.npy        [1, y, x, 1] bool
         bbox.geojson, timestamps.json, meta_info/observation.json
+    quarantine/<cell>/...     likewise, images that failed a check
 
 Files are plain arrays because they can be mapped into memory and repeat byte for byte;
 `eolearn.core.EOPatch.load` reads the folders.
@@ -43,7 +45,10 @@ NO_VALID_PIXEL = "no valid pixel"
 _DATA, _MASK = "data/BANDS.npy", "mask/VALID.npy"
 _HEADER = 256
 """Bytes that hold the header of any of our `.npy` files."""
+_META = "meta_info/observation.json"
 _TABLE, _QUARANTINE, _TRUTH = "observations.parquet", "quarantine.parquet", "truth.parquet"
+MEASURES = "measures.parquet"
+_STORED, _PUT_AWAY = "cells", "quarantine"
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Record:
     checks: str = ""
     """What looked odd, empty if nothing did."""
     digest: str = ""
-    """Hash of the stored values and mask, empty in quarantine."""
+    """Hash of the stored values and mask; empty where no pixels are kept."""
     reason: str = ""
     """Why it is in quarantine, empty if it is stored."""
 
@@ -136,10 +141,21 @@ class Observations:
         both = (_times(table, cell_id, sensor) for table in (self.table, self.quarantine))
         return np.unique(np.concatenate(tuple(both)))
 
+    @cached_property
+    def measures(self) -> pd.DataFrame:
+        """What the checks measured: cell, sensor, time, check, value, limit, failed."""
+        return self._joined(MEASURES)
+
     def read(
-        self, cell_id: str, sensor: str, time: int
+        self, cell_id: str, sensor: str, time: int, *, quarantined: bool = False
     ) -> tuple[NDArray[np.uint16 | np.float32], NDArray[np.bool_]]:
         """One observation, mapped from its files.
+
+        Args:
+            cell_id: Of the cell.
+            sensor: By name.
+            time: Seconds since 1970.
+            quarantined: Whether it is one that failed a check.
 
         Returns:
             Stored values [y, x, band] of the sensor's type (0 where invalid) and validity [y, x],
@@ -148,10 +164,10 @@ class Observations:
         Raises:
             ContractError: there is no such observation, or its arrays don't fit the cell.
         """
-        folder = self._parts[cell_id] / observation_path(cell_id, sensor, time)
+        part = self._parts[cell_id]
+        folder = part / observation_path(cell_id, sensor, time, quarantined=quarantined)
         try:
-            values = map_array(folder / _DATA)[0]
-            valid = map_array(folder / _MASK)[0, :, :, 0]
+            values, valid = read_arrays(part, cell_id, sensor, time, quarantined=quarantined)
         except (OSError, ValueError, IndexError) as error:
             raise _broken(folder, "an observation", str(error)) from error
         expected = (*self._grid(cell_id).shape, len(self.sensors[sensor].bands))
@@ -191,9 +207,38 @@ def is_image(path: str) -> bool:
     return path.endswith((_DATA, _MASK))
 
 
-def observation_path(cell_id: str, sensor: str, time: int) -> Path:
+def observation_path(cell_id: str, sensor: str, time: int, *, quarantined: bool = False) -> Path:
     """Folder of an observation inside the artifact."""
-    return Path("cells", cell_id, sensor, stamp(time))
+    return Path(_PUT_AWAY if quarantined else _STORED, cell_id, sensor, stamp(time))
+
+
+def read_arrays(
+    folder: Path, cell_id: str, sensor: str, time: int, *, quarantined: bool = False
+) -> tuple[NDArray[np.uint16 | np.float32], NDArray[np.bool_]]:
+    """Stored values [y, x, band] and validity [y, x], mapped from an artifact's folder.
+
+    Raises:
+        OSError: no such observation.
+        ValueError: its files are damaged.
+    """
+    place = folder / observation_path(cell_id, sensor, time, quarantined=quarantined)
+    return map_array(place / _DATA)[0], map_array(place / _MASK)[0, :, :, 0]
+
+
+def move_observation(folder: Path, record: Record) -> None:
+    """Put a stored observation into quarantine, with its reason."""
+    place = record.cell, record.sensor, record.time
+    target = folder / observation_path(*place, quarantined=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    (folder / observation_path(*place)).rename(target)
+    _write_json(target / _META, asdict(record))
+
+
+def restore_quarantined(folder: Path) -> None:
+    """Bring back what `move_observation` put away in an artifact in the making."""
+    for path in sorted((folder / _PUT_AWAY).glob("*/*/*")):
+        path.rename(folder / _STORED / path.relative_to(folder / _PUT_AWAY))
+    shutil.rmtree(folder / _PUT_AWAY, ignore_errors=True)
 
 
 def write_observation(
@@ -223,7 +268,7 @@ def write_observation(
     np.save(draft / _MASK, valid[None, ..., None])
     _write_json(draft / "bbox.geojson", _bounding_box(grid))
     _write_json(draft / "timestamps.json", [_naive_utc(record.time)])
-    _write_json(draft / "meta_info" / "observation.json", asdict(record))
+    _write_json(draft / _META, asdict(record))
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft.rename(target)

@@ -142,13 +142,24 @@ class Backdrop:
     image: NDArray[np.float32]
     """[y, x, 3], NaN where nothing was seen."""
     caption: str
+    limits: tuple[float, float]
+    """Values of the ground that are shown as 0 and 1."""
 
 
-def backdrops(cubes: Mapping[str, "CellCube"], canvas: Canvas) -> tuple[Backdrop, Backdrop] | None:
+def backdrops(
+    cubes: Mapping[str, "CellCube"],
+    canvas: Canvas,
+    limits: tuple[float, float] | None = None,
+) -> tuple[Backdrop, Backdrop] | None:
     """Images of the area early and late in the period, stretched alike.
 
     Each is the median of the clearest images of the first or last third of the optical sensor's
     looks; of the radar's, in dB, where there is no optical one.
+
+    Args:
+        cubes: of the cells.
+        canvas: the picture grid.
+        limits: values shown as 0 and 1; by default the 2nd and 98th percentile.
 
     Returns:
         Before and after; None where a cube has no sensor to show.
@@ -157,10 +168,9 @@ def backdrops(cubes: Mapping[str, "CellCube"], canvas: Canvas) -> tuple[Backdrop
     dates: list[tuple[int, int, int, int]] = []
     sensor = None
     for cell_cube in cubes.values():
-        role = next((r for r in ("optical", "radar_a", "radar_b") if r in cell_cube.roles), None)
-        if role is None:
+        sensor = _shown_sensor(cell_cube)
+        if sensor is None:
             return None
-        sensor = cell_cube.sensors[cell_cube.roles[role]]
         first, second = _looks(cell_cube, sensor)
         for image, steps in ((early, first), (late, second)):
             canvas.paste(image, cell_cube.cell, _composite(cell_cube, sensor, steps, canvas.factor))
@@ -177,8 +187,44 @@ def backdrops(cubes: Mapping[str, "CellCube"], canvas: Canvas) -> tuple[Backdrop
         f"{_day(spans[:, a + 1].max())}"
         for a in (0, 2)
     ]
-    before, after = _stretch(early, late)
-    return Backdrop(before, captions[0]), Backdrop(after, captions[1])
+    chosen = limits or _limits(early, late)
+    before, after = (
+        Backdrop(_stretch(image, chosen), caption, chosen)
+        for image, caption in zip((early, late), captions, strict=True)
+    )
+    return before, after
+
+
+def ground_at(
+    cubes: Mapping[str, "CellCube"], canvas: Canvas, time: int, limits: tuple[float, float]
+) -> NDArray[np.float32]:
+    """The ground as it was last seen up to an instant, stretched: [y, x, 3] in 0...1.
+
+    It is the median of the last looks, so that a cloud that the mask missed is not drawn.
+
+    Args:
+        cubes: of the cells.
+        canvas: the picture grid.
+        time: in seconds since 1970.
+        limits: values shown as 0 and 1.
+    """
+    image = canvas.blank(3)
+    for cell_cube in cubes.values():
+        sensor = _shown_sensor(cell_cube)
+        if sensor is None:
+            continue
+        _, _, looks = cell_cube.looks(sensor.name, slice(0, 0), slice(0, 0), (0,))
+        last = looks[cell_cube.times[looks] <= time][-_COMPOSITE:]
+        if len(last):
+            own = _composite(cell_cube, sensor, last, canvas.factor)
+            canvas.paste(image, cell_cube.cell, own)
+    return _stretch(image, limits)
+
+
+def _shown_sensor(cell_cube: "CellCube") -> Sensor | None:
+    """The optical sensor; a radar where there is no optical one."""
+    role = next((r for r in ("optical", "radar_a", "radar_b") if r in cell_cube.roles), None)
+    return None if role is None else cell_cube.sensors[cell_cube.roles[role]]
 
 
 def _shown_bands(sensor: Sensor) -> tuple[int, ...]:
@@ -258,17 +304,23 @@ def _median(looks: NDArray[np.float32]) -> NDArray[np.float32]:
     return middle
 
 
-def _stretch(*images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """To 0...1 between the 2nd and 98th percentile over all images and bands.
+def _limits(*images: NDArray[np.float32]) -> tuple[float, float]:
+    """The 2nd and 98th percentile over all images and bands.
 
     One stretch for all bands keeps grey things grey.
     """
     together = np.concatenate([image.ravel() for image in images])
     if not np.isfinite(together).any():
-        return list(images)
+        return 0.0, 1.0
     low, high = np.nanpercentile(together, (2, 98))
-    span = max(high - low, 1e-6)
-    return [np.clip((image - low) / span, 0, 1).astype(np.float32) for image in images]
+    return float(low), float(high)
+
+
+def _stretch(image: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.float32]:
+    """To 0...1 between two values."""
+    low, high = limits
+    stretched: NDArray[np.float32] = np.clip((image - low) / max(high - low, 1e-6), 0, 1)
+    return stretched.astype(np.float32, copy=False)
 
 
 def _day(seconds: int) -> str:

@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from groundshift.domain.time import DAY
 from groundshift.errors import SettingsError
 from groundshift.samples.splits import Split
 from groundshift.samples.store import LabelKind, Samples
+
+Control = Literal["none", "labels", "time"]
 
 NEVER = -1
 """Age of a pixel without a look yet."""
@@ -112,6 +114,7 @@ class Loader:
         labels: LabelKind | None = None,
         stride: int = 1,
         augment: bool = False,
+        control: Control = "none",
         memory: int = _MEMORY,
     ) -> None:
         """Choose samples.
@@ -125,6 +128,7 @@ class Loader:
             stride: take every n-th of the windows; with a generator, epochs begin at any of the
                 first n, so that all windows are seen in the end.
             augment: turn and mirror samples when a generator is given.
+            control: take the labels of another patch of the cell, or of another window.
             memory: bytes of decoded patches to keep.
 
         Raises:
@@ -133,9 +137,10 @@ class Loader:
         """
         samples.require(cube)
         self._samples, self._cube = samples, cube
-        self._batch, self._augment = batch, augment
+        self._batch, self._augment, self._control = batch, augment, control
         self._which: LabelKind = labels or samples.target
-        patches = samples.splits[samples.splits["split"] == split]
+        # By number, which is by place: however an area is cut, the order is the same.
+        patches = samples.splits[samples.splits["split"] == split].sort_values("patch")
         windows = samples.windows_of(split)
         windows = windows.assign(phase=windows.groupby("cell").cumcount() % stride)
         self._phases = [
@@ -242,17 +247,31 @@ class Loader:
                 for stream in self._cube.signature.streams
             },
             (cell.times / DAY).astype(np.float32),
-            self._samples.label_series(row.cell, self._which, rows, columns),
+            self._labels(patch),
             {int(window): i for i, window in enumerate(ids)},
         )
         return self._series[patch]
+
+    def _labels(self, patch: int) -> NDArray[np.float32]:
+        """Labels of a patch [window, y, x]; those of a control have nothing to do with it.
+
+        Shuffling moves by half the patches or windows, which keeps how common change is.
+        """
+        if self._control == "labels":
+            same = self._patches.index[self._patches["cell"] == self._cells[patch]]
+            patch = int(np.roll(same, len(same) // 2)[same.get_loc(patch)])
+        row = self._patches.loc[patch]
+        rows, columns = slice(int(row.y0), int(row.y1)), slice(int(row.x0), int(row.x1))
+        labels = self._samples.label_series(row.cell, self._which, rows, columns)
+        return np.roll(labels, len(labels) // 2, axis=0) if self._control == "time" else labels
 
     def _patch_bytes(self) -> int:
         """What a patch takes at most, as if every step had a frame of its own."""
         steps = max(len(cell.times) for cell in self._cube.cells.values())
         signature = self._cube.signature
         per_step = signature.channels * 4 + len(signature.streams) * 2
-        return self._edge**2 * (steps * per_step + len(self._samples.windows) * 4)
+        windows = int(self._samples.windows["cell"].value_counts().max())
+        return self._edge**2 * (steps * per_step + windows * 4)
 
 
 def _patch_stream(cell: CellCube, role: str, rows: slice, columns: slice) -> _PatchStream:

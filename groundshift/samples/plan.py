@@ -6,19 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
 from groundshift.cube.store import CellCube, Cube
 from groundshift.domain.cells import Cell
 from groundshift.domain.time import DAY
 from groundshift.errors import ContractError, SettingsError
-from groundshift.observations.areas import cells_of
+from groundshift.observations.areas import cells_of, rectangle_of
 from groundshift.samples.betas import NO_PAIRS, Sums, first_obstacle
 from groundshift.samples.labels import synthetic
 from groundshift.samples.labels.truth import POSITIVE, Truth
-from groundshift.samples.splits import SPLITS, USES, patches, sides
+from groundshift.samples.splits import SMALL, SPLITS, USES, patches, sides
 from groundshift.samples.store import LabelKind
 from groundshift.samples.windows import Windows, require_complete, single, triple, with_neighbours
-from groundshift.settings import WindowSettings, WindowStage
+from groundshift.settings import AreaSettings, WindowSettings, WindowStage
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,22 @@ def index(cube: Cube, settings: WindowStage) -> tuple[pd.DataFrame, pd.DataFrame
     is worked on alone or with the others.
     """
     own = settings.window
-    windows, area = windows_of(cube, settings), _area(cube, settings)
-    if len(area) == len(cube.cells):
+    windows, cells = windows_of(cube, settings), _cells(cube, settings)
+    if len(cells) == len(cube.cells):
         _check_sides(windows, own)
-    return windows, patches(area, own.split, own.patch, chosen=cube.cells)
+    area = _small_area(cells, settings.area)
+    return windows, patches(cells, own.split, own.patch, area=area, chosen=cube.cells)
 
 
-def _area(cube: Cube, settings: WindowStage) -> Sequence[Cell]:
+def _small_area(cells: Sequence[Cell], area: AreaSettings) -> GeoBox | None:
+    """The pixels of an area that is small enough to have blocks of its own, else None."""
+    pixels = cells[0].core if cells[0].own_size else rectangle_of(area)
+    if area.like is not None:
+        return pixels
+    return pixels if max(pixels.boundingbox.span_x, pixels.boundingbox.span_y) <= SMALL else None
+
+
+def _cells(cube: Cube, settings: WindowStage) -> Sequence[Cell]:
     """The cells of the whole area; a cell of its own size is one."""
     held = [cell.cell for cell in cube.cells.values()]
     if held[0].own_size:

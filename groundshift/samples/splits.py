@@ -1,13 +1,15 @@
 """Splits: which patches train, validate and test, without a common pixel or observation.
 
-Pixels are divided into square blocks, each with one split. Blocks of an area made of cells of the
-fixed grid are counted from the origin of the reference system, and a block's split follows from its
-place and the seed alone: a larger area, or one that is cut differently, keeps the splits of what it
-shares with the old one. Of every 4 x 4 such blocks the shares hold exactly. An area of its own
-size has blocks counted from its top left corner, numbered in rows, for which the shares hold
-exactly over the whole area, or which are named one by one.
+Pixels are divided into square blocks, each with one split. A small area (`SMALL`) has blocks of its
+own: counted from its top left corner and numbered in rows, for which the shares hold exactly over
+the whole area, or which are named one by one. Elsewhere blocks are counted from the origin of the
+reference system, and a block's split follows from its place and the seed alone, so that a larger
+area keeps the splits of what it shares with a smaller one; of every 4 x 4 such blocks the shares
+hold exactly. Neither depends on the cells into which an area is cut.
 
-Patches tile each block. Along borders between blocks of different splits a strip stays unused.
+Patches tile each block, each within one cell: where blocks and cells fit together, an area has the
+same patches, with the same numbers, however it is cut. Along borders between blocks of different
+splits a strip stays unused.
 """
 
 import math
@@ -19,6 +21,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
 from groundshift.domain.cells import Cell
 from groundshift.errors import SettingsError
@@ -32,7 +35,11 @@ COLUMNS = ("patch", "cell", "block", "y0", "x0", "y1", "x1", "split")
 _TYPES = {name: str if name in ("cell", "split") else np.int64 for name in COLUMNS}
 
 _GROUP = 4  # blocks on the edge of a group within which the shares hold exactly
-_OFFSET = 1 << 20  # makes block indices left of and above the origin positive
+_OFFSET = 1 << 24  # makes pixels and blocks left of and above the origin positive
+_GROUP_OFFSET = 1 << 20  # likewise groups of blocks
+
+SMALL = 10_000
+"""Largest extent of an area with blocks of its own, in units of its reference system (metres)."""
 
 Block = tuple[int, int]
 """Row and column of a block, counted from the anchor."""
@@ -43,41 +50,59 @@ class Blocks:
     """The blocks of an area and their splits.
 
     Attributes:
-        edge: Edge of a block in pixels.
+        settings: Edge of a block, shares, buffer, seed.
         anchor: Row and column, in pixels from the origin of the reference system, of the top left
             corner of block (0, 0).
-        shape: Blocks along y and x if the area has its own size, else None.
-        settings: Shares, buffer, seed.
-        splits: Splits of an area of its own size, by number; absent where a block is unused.
+        pixels: Pixels along y and x of an area with blocks of its own, else None.
+        splits: Splits of such an area, by number; absent where a block is unused.
     """
 
-    edge: int
-    anchor: tuple[int, int]
-    shape: tuple[int, int] | None
     settings: SplitSettings
+    anchor: Block
+    pixels: tuple[int, int] | None
     splits: dict[int, Split]
 
+    @property
+    def edge(self) -> int:
+        """Edge of a block in pixels."""
+        return self.settings.block
+
     def number(self, block: Block) -> int:
-        """A block's number: in rows from the top left, or one unique on the globe's grid."""
-        if self.shape is not None:
-            return block[0] * self.shape[1] + block[1]
-        return (block[0] + _OFFSET) * 2 * _OFFSET + block[1] + _OFFSET
+        """A block's number: in rows from the top left, of the area or of the globe's grid."""
+        return self._numbered(block, self.edge)
+
+    def patch_number(self, corner: Block) -> int:
+        """The number of a patch: likewise, from its top left pixel as counted from the anchor."""
+        return self._numbered(corner, 1)
 
     def split(self, block: Block) -> Split | None:
         """The split of a block, None where it is not used."""
-        if self.shape is None:
+        if self.pixels is None:
             group = (block[0] // _GROUP, block[1] // _GROUP)
             place = block[0] % _GROUP * _GROUP + block[1] % _GROUP
             return _group_splits(group, self.settings.shares, self.settings.seed)[place]
-        inside = all(0 <= i < n for i, n in zip(block, self.shape, strict=True))
+        inside = all(
+            0 <= i < n for i, n in zip(block, _counts(self.pixels, self.edge), strict=True)
+        )
         return self.splits.get(self.number(block)) if inside else None
 
+    def holds(self, corner: Block, patch: int) -> bool:
+        """Whether a patch lies in the area."""
+        return self.pixels is None or all(
+            i + patch <= n for i, n in zip(corner, self.pixels, strict=True)
+        )
 
-def blocks_of(cells: Sequence[Cell], settings: SplitSettings, patch: int) -> Blocks:
+    def _numbered(self, place: Block, edge: int) -> int:
+        if self.pixels is not None:
+            return place[0] * _counts(self.pixels, edge)[1] + place[1]
+        return (place[0] + _OFFSET) * 2 * _OFFSET + place[1] + _OFFSET
+
+
+def blocks_of(area: GeoBox | None, settings: SplitSettings, patch: int) -> Blocks:
     """The blocks of an area.
 
     Args:
-        cells: the area.
+        area: pixels of an area with blocks of its own, else None.
         settings: edge of a block, shares or lists, seed.
         patch: edge of a patch in pixels; blocks too small for one get no split.
 
@@ -89,22 +114,20 @@ def blocks_of(cells: Sequence[Cell], settings: SplitSettings, patch: int) -> Blo
             f"window.split.shares: expected weights above 0, found {settings.shares}. "
             "Try [0.5, 0.25, 0.25]"
         )
-    edge = settings.block
-    if not cells[0].own_size:
+    if area is None:
         if settings.assign is not None:
             raise SettingsError(
-                f"window.split.assign: blocks are numbered only where the area is one cell of its "
-                f"own size, found {len(cells)} cells of the fixed grid. Use window.split.shares"
+                "window.split.assign: blocks are numbered only where the area is at most "
+                f"{SMALL} m wide and high, found a larger one. Use window.split.shares"
             )
-        return Blocks(edge, (0, 0), None, settings, {})
-    rows, columns = cells[0].core.shape
-    shape = (math.ceil(rows / edge), math.ceil(columns / edge))
-    anchor = _top_left(cells[0])
+        return Blocks(settings, (0, 0), None, {})
+    rows, columns = area.shape
+    pixels = (int(rows), int(columns))
     if settings.assign is not None:
-        splits = _named(settings.assign, shape)
+        splits = _named(settings.assign, _counts(pixels, settings.block))
     else:
-        splits = _shared_out((rows, columns), settings, patch)
-    return Blocks(edge, anchor, shape, settings, splits)
+        splits = _shared_out(pixels, settings, patch)
+    return Blocks(settings, _top_left(area), pixels, splits)
 
 
 def patches(
@@ -112,17 +135,20 @@ def patches(
     settings: SplitSettings,
     patch: int,
     *,
+    area: GeoBox | None = None,
     chosen: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """The patches of an area: the rows of `splits.parquet`, by cell id.
 
     Columns: patch (its number), cell, block (its number), y0, x0, y1, x1 (pixels of the cell's
-    grid, half open), split. A patch has the same number whichever cells are chosen.
+    grid, half open), split. A patch has the same number whichever cells are chosen, and numbers
+    rise in rows from the top left of the area.
 
     Args:
         cells: of the whole area.
         settings: blocks and their splits.
         patch: edge of a patch in pixels.
+        area: pixels of an area with blocks of its own, None of any other.
         chosen: ids of the cells whose patches are wanted; all by default.
 
     Raises:
@@ -134,15 +160,13 @@ def patches(
             f"window.patch: expected at most window.split.block={settings.block} pixels, found "
             f"{patch}. Make patches smaller or blocks larger"
         )
-    blocks = blocks_of(cells, settings, patch)
+    blocks = blocks_of(area, settings, patch)
     _require_all(cells, blocks, patch)
-    rows, columns = cells[0].core.shape
-    room = rows * columns // patch**2  # a cell holds no more, so that numbers need no counting
     found = [
-        (number * room + i, *row)
-        for number, cell in enumerate(sorted(cells, key=lambda cell: cell.id))
+        row
+        for cell in sorted(cells, key=lambda cell: cell.id)
         if chosen is None or cell.id in chosen
-        for i, row in enumerate(_cell_patches(cell, blocks, patch))
+        for row in _cell_patches(cell, blocks, patch)
     ]
     return pd.DataFrame(found, columns=list(COLUMNS)).astype(_TYPES)
 
@@ -172,17 +196,22 @@ USES: dict[Split, tuple[str, str]] = {
 """Sides of time whose windows a split may use."""
 
 
-def _top_left(cell: Cell) -> tuple[int, int]:
-    """Row and column of a core's top left pixel, counted from the origin of its CRS."""
-    transform = cell.core.transform
+def _counts(pixels: tuple[int, int], edge: int) -> Block:
+    """Rows and columns of squares, those cut off at the end among them."""
+    return math.ceil(pixels[0] / edge), math.ceil(pixels[1] / edge)
+
+
+def _top_left(grid: GeoBox) -> Block:
+    """Row and column of a grid's top left pixel, counted from the origin of its CRS."""
+    transform = grid.transform
     return round(transform.f / transform.e), round(transform.c / transform.a)
 
 
 def _cell_patches(
     cell: Cell, blocks: Blocks, patch: int
-) -> Iterator[tuple[str, int, int, int, int, int, Split]]:
+) -> Iterator[tuple[int, str, int, int, int, int, int, Split]]:
     """Patches inside the core of a cell, in rows of blocks and of patches."""
-    top, left = (i - a for i, a in zip(_top_left(cell), blocks.anchor, strict=True))
+    top, left = (i - a for i, a in zip(_top_left(cell.core), blocks.anchor, strict=True))
     rows, columns = cell.core.shape
     edge = blocks.edge
     for block_row in range(top // edge, -(-(top + rows) // edge)):
@@ -194,8 +223,10 @@ def _cell_patches(
             for y, x in _tiles(blocks, block, patch):
                 y0, x0 = y - top, x - left
                 if 0 <= y0 <= rows - patch and 0 <= x0 <= columns - patch:
+                    number = blocks.patch_number((y, x))
                     y0, x0 = y0 + cell.halo, x0 + cell.halo
-                    yield cell.id, blocks.number(block), y0, x0, y0 + patch, x0 + patch, split
+                    place = (y0, x0, y0 + patch, x0 + patch)
+                    yield number, cell.id, blocks.number(block), *place, split
 
 
 def _tiles(blocks: Blocks, block: Block, patch: int) -> Iterator[tuple[int, int]]:
@@ -219,8 +250,10 @@ def _tiles(blocks: Blocks, block: Block, patch: int) -> Iterator[tuple[int, int]
         for x in range(left, right - patch + 1, patch):
             near = {-1: (y < buffer, x < buffer)}
             near[1] = (y + patch > edge - buffer, x + patch > edge - buffer)
-            if not any(near[down][0] and near[side][1] for down, side in corners):
-                yield row * edge + y, column * edge + x
+            corner = (row * edge + y, column * edge + x)
+            touched = any(near[down][0] and near[side][1] for down, side in corners)
+            if not touched and blocks.holds(corner, patch):
+                yield corner
 
 
 def _apportion(shares: Sequence[float], count: int) -> list[Split]:
@@ -236,7 +269,7 @@ def _apportion(shares: Sequence[float], count: int) -> list[Split]:
 @lru_cache(maxsize=4096)
 def _group_splits(group: Block, shares: tuple[float, float, float], seed: int) -> tuple[Split, ...]:
     """Splits of a group's blocks in rows, from its place and the seed alone."""
-    generator = np.random.default_rng([seed, group[0] + _OFFSET, group[1] + _OFFSET])
+    generator = np.random.default_rng([seed, group[0] + _GROUP_OFFSET, group[1] + _GROUP_OFFSET])
     splits = _apportion(shares, _GROUP * _GROUP)
     return tuple(splits[i] for i in generator.permutation(len(splits)))
 

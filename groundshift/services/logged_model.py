@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 import groundshift
 from groundshift.services.mlflow_store import Store
 from groundshift.services.packed import pack
+from groundshift.services.signature import model_signature
 
 NAME = "detector"
+CONTENT_HASH = "groundshift.content_hash"
+"""Tag of a logged model and of its versions: of the model artifact."""
 
 _PACKAGE = Path(groundshift.__file__).parent
 _SCRIPT = "services/served_model.py"
@@ -33,6 +36,7 @@ def log_model(
     *,
     opener: str,
     example: Mapping[str, NDArray[Any]],
+    content_hash: str,
 ) -> str:
     """Log a model artifact into a run as an MLflow pyfunc model (models from code).
 
@@ -42,21 +46,18 @@ def log_model(
         store: the way to MLflow.
         run_id: the run it belongs to.
         folder: the model artifact.
-        opener: `module:function` that takes the artifact's folder and gives a function from named
-            arrays to named arrays.
+        opener: `module:function` that takes the artifact's folder and gives a function from the
+            texts of a request to those of its answer, both by column.
         example: arrays of one sample.
+        content_hash: of the artifact, by which the registry finds the model again.
 
     Returns:
         The URI of the logged model, `models:/...`.
     """
     import mlflow
     import pandas as pd
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
 
     table = pd.DataFrame({"sample": [pack(example)]})
-    text = DataType.string
-    signature = ModelSignature(Schema([ColSpec(text, "sample")]), Schema([ColSpec(text, "result")]))
     mlflow.set_tracking_uri(store.uri)
     with _neutral_folder(folder), _at_work(store, run_id):
         logged = mlflow.pyfunc.log_model(
@@ -65,9 +66,10 @@ def log_model(
             artifacts={"model": "model"},
             code_paths=["groundshift"],
             pip_requirements=requirements(),
-            signature=signature,
+            signature=model_signature(),
             input_example=table,
             model_config={"opener": opener},
+            tags={CONTENT_HASH: content_hash},
         )
     return str(logged.model_uri)
 

@@ -1,13 +1,11 @@
 """Runs in MLflow: one parent run per pipeline run, one nested run per stage.
 
-A stage's run is nested in the run that `MLFLOW_RUN_ID` names, or else in the one that
-`pipeline_run` shares among the stages it starts, or stands alone. What a stage writes doesn't
+Where a stage's run belongs in the tree, `run_tree` finds. What a stage writes doesn't
 depend on any of this: a service that is missing at the start stops the stage before it works, one
 that is lost later costs the record, not the work. `GROUNDSHIFT_TRACKING=off` does without,
 `server` does without unless `MLFLOW_TRACKING_URI` names one.
 """
 
-import fcntl
 import json
 import logging
 import math
@@ -15,7 +13,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,21 +22,18 @@ from typing import Any
 from numpy.typing import NDArray
 
 from groundshift import __version__
-from groundshift.artifacts import Summary, is_artifact, read_manifest
+from groundshift.artifacts import Outcome, Summary, is_artifact, read_manifest
 from groundshift.artifacts.lineage import describe
 from groundshift.artifacts.manifest import WRITERS
 from groundshift.artifacts.writing import provenance
 from groundshift.errors import SourceError
-from groundshift.services import logged_model, mlflow_store
+from groundshift.services import logged_model, mlflow_store, run_tree
 from groundshift.services.mlflow_store import Store, first_line, flatten, impatient, reaching
+from groundshift.services.run_tree import PARENT, RUN_FILE
 from groundshift.settings import StageSettings
 
 log = logging.getLogger(__name__)
 
-RUN_FILE = "GROUNDSHIFT_RUN"
-"""Environment variable: a file through which the stages of one pipeline run share a parent."""
-
-_PARENT = "mlflow.parentRunId"
 _BATCH = 100
 """Most parameters that MLflow takes at once."""
 _TRIES = 4
@@ -71,6 +66,8 @@ class StageRun:
     id: str = ""
     parent: str | None = None
     """Id of the run it is nested in."""
+    owned: bool = True
+    """Whether this stage made it; Kubeflow ends the runs that its MLflow plugin made."""
     _lost: bool = field(default=False, init=False)
 
     @property
@@ -129,15 +126,15 @@ class StageRun:
             with_peers(lambda: client.log_inputs(self.id, inputs))
 
     def log_model(
-        self, folder: Path, *, opener: str, example: Mapping[str, NDArray[Any]]
+        self, folder: Path, *, opener: str, example: Mapping[str, NDArray[Any]], content_hash: str
     ) -> str | None:
         """Log a model artifact so that MLflow can load and serve it.
 
         Args:
             folder: the artifact.
-            opener: `module:function` that takes the folder and gives a function from named arrays
-                to named arrays.
+            opener: see `logged_model.log_model`.
             example: arrays of one sample.
+            content_hash: of the artifact.
 
         Returns:
             The URI of the logged model; None without MLflow.
@@ -146,7 +143,12 @@ class StageRun:
             return None
         with self._tolerant("model"):
             return logged_model.log_model(
-                self.store, self.id, folder, opener=opener, example=example
+                self.store,
+                self.id,
+                folder,
+                opener=opener,
+                example=example,
+                content_hash=content_hash,
             )
         return None
 
@@ -173,7 +175,8 @@ class StageRun:
         with self._tolerant("end"):
             if error is not None:
                 self.store.client.set_tag(self.id, "groundshift.error", first_line(error))
-            self.store.client.set_terminated(self.id, status)
+            if self.owned:
+                self.store.client.set_terminated(self.id, status)
 
     @contextmanager
     def _tolerant(self, what: str) -> Iterator[None]:
@@ -206,14 +209,16 @@ def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
     _active.log_metrics(values, step)
 
 
-def log_model(folder: Path, *, opener: str, example: Mapping[str, NDArray[Any]]) -> str | None:
+def log_model(
+    folder: Path, *, opener: str, example: Mapping[str, NDArray[Any]], content_hash: str
+) -> str | None:
     """Log a model artifact to the active stage's run, if there is one; see `StageRun.log_model`."""
-    return _active.log_model(folder, opener=opener, example=example)
+    return _active.log_model(folder, opener=opener, example=example, content_hash=content_hash)
 
 
 @contextmanager
 def stage_run(
-    stage: str, settings: StageSettings, folders: Mapping[str, Path]
+    stage: str, settings: StageSettings, folders: Mapping[str, Path], *, row: bool = False
 ) -> Iterator[StageRun]:
     """Track a stage: settings and inputs at the start, numbers and figures at the end.
 
@@ -221,12 +226,13 @@ def stage_run(
         stage: name of the stage.
         settings: its settings, logged as parameters.
         folders: folders of the artifacts it reads and writes, by kind.
+        row: whether it is one cell of many, which is no run of its own; see `log_cells`.
 
     Raises:
         SourceError: MLflow can't be reached; the stage has not started.
     """
     global _active
-    run = _start(stage, settings, folders)
+    run = StageRun() if row else _start(stage, settings, folders)
     _active = run
     provenance.update(run.record)
     try:
@@ -295,13 +301,7 @@ def _start(stage: str, settings: StageSettings, folders: Mapping[str, Path]) -> 
             "groundshift.version": __version__,
             **mlflow_store.source_tags(f"python -m components.{stage}"),
         }
-        experiment = store.experiment
-        parent = _parent(store)
-        if parent is not None:
-            tags[_PARENT] = parent
-            experiment = store.client.get_run(parent).info.experiment_id
-        created = store.client.create_run(experiment, tags=tags, run_name=stage)
-        run = StageRun(store, created.info.run_id, parent)
+        run = _stage_run(store, stage, settings.name, tags)
         try:
             run.log_settings(settings)
             run.log_inputs(stage, folders)
@@ -309,6 +309,37 @@ def _start(stage: str, settings: StageSettings, folders: Mapping[str, Path]) -> 
             run.end(error)
             raise
     return run
+
+
+def _stage_run(store: Store, stage: str, area: str, tags: dict[str, str]) -> StageRun:
+    """The run made for this task, or a new one in its place of the tree."""
+    spot = run_tree.find_spot(store, area)
+    if spot.own:
+        for name, value in tags.items():
+            store.client.set_tag(spot.own, name, value)
+        return StageRun(store, spot.own, spot.parent, owned=False)
+    experiment = store.experiment
+    if spot.parent is not None:
+        tags = tags | {PARENT: spot.parent}
+        experiment = store.client.get_run(spot.parent).info.experiment_id
+    created = store.client.create_run(experiment, tags=tags, run_name=stage)
+    return StageRun(store, created.info.run_id, spot.parent)
+
+
+def log_cells(run: str, area: str, outcomes: Sequence[Outcome], *, succeeded: bool) -> None:
+    """Write what became of a pipeline run's cells into its run tree; see `run_tree.log_cells`.
+
+    MLflow that is lost by now costs the record, nothing else.
+    """
+    if not (in_use() and run):
+        return
+    try:
+        store = mlflow_store.open_store()
+        with reaching(store.uri), impatient():
+            ended = "FINISHED" if succeeded else "FAILED"
+            run_tree.log_cells(store, run, area, outcomes, ended)
+    except SourceError as error:
+        log.warning("the cells of run %s could not be recorded: %s", run, error)
 
 
 def _wanted() -> bool:
@@ -320,24 +351,10 @@ def _wanted() -> bool:
     return mode != "off" and (mode != "server" or bool(os.environ.get("MLFLOW_TRACKING_URI")))
 
 
-def _parent(store: Store) -> str | None:
-    """Id of the run that the stage's run is nested in, made now if this is the first stage."""
-    if given := os.environ.get("MLFLOW_RUN_ID"):
-        return given
-    shared = os.environ.get(RUN_FILE)
-    if not shared or not Path(shared).is_file():
-        return None
-    with Path(shared).open("r+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # stages may start at the same time
-        values: dict[str, Any] = json.load(file)
-        if "id" not in values:
-            tags = {"groundshift.area": values["area"], "groundshift.version": __version__}
-            tags |= mlflow_store.source_tags("groundshift run")
-            run = store.client.create_run(store.experiment, tags=tags, run_name=values["name"])
-            values["id"] = run.info.run_id
-            file.seek(0)
-            json.dump(values, file)
-        return str(values["id"])
+def in_use() -> bool:
+    """Whether there is something to look into: tracking is on, and a place for it is there."""
+    named = bool(os.environ.get("MLFLOW_TRACKING_URI"))
+    return _wanted() and (named or Path(mlflow_store.DEFAULT_FILE).is_file())
 
 
 def _end_pipeline(run_id: str, status: str) -> None:
@@ -351,7 +368,7 @@ def _end_pipeline(run_id: str, status: str) -> None:
     with run._tolerant("end"):
         experiment = client.get_run(run_id).info.experiment_id
         killed = client.search_runs(
-            [experiment], f"tags.`{_PARENT}` = '{run_id}' and attributes.status = 'RUNNING'"
+            [experiment], f"tags.`{PARENT}` = '{run_id}' and attributes.status = 'RUNNING'"
         )
         for stage in killed:
             client.set_terminated(stage.info.run_id, "KILLED")

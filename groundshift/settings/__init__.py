@@ -6,7 +6,9 @@ changed `train.epochs` reruns nothing upstream.
 """
 
 from groundshift.settings.base import AreaSettings, Frozen, PeriodSettings
+from groundshift.settings.checks import CheckName, ChecksSettings
 from groundshift.settings.loading import INPUTS, load, merge, parse
+from groundshift.settings.masks import MaskSettings
 from groundshift.settings.sections import (
     STAGE_SETTINGS,
     STAGES,
@@ -35,9 +37,9 @@ from groundshift.settings.sources import (
     FetchSettings,
     FileSensorSettings,
     FilesSettings,
-    MaskSettings,
     PartSettings,
 )
+from groundshift.settings.stac import StacSensorSettings, StacSettings
 
 __all__ = [
     "INPUTS",
@@ -45,6 +47,8 @@ __all__ = [
     "STAGE_SETTINGS",
     "AreaSettings",
     "BlockLists",
+    "CheckName",
+    "ChecksSettings",
     "CitySettings",
     "DriftSettings",
     "EvaluateSettings",
@@ -63,6 +67,8 @@ __all__ = [
     "SentinelHubSensorSettings",
     "SentinelHubSettings",
     "SplitSettings",
+    "StacSensorSettings",
+    "StacSettings",
     "StackSettings",
     "StackStage",
     "StageName",

@@ -47,7 +47,9 @@ class SplitSettings(Frozen):
         Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]
     ] = Field((0.5, 0.25, 0.25), description="weights of training, validation and test blocks")
     assign: BlockLists | None = Field(
-        None, description="instead of shares: the blocks of each split by number"
+        None,
+        description="instead of shares, in an area of at most 10 km: the blocks of each split by "
+        "number, in rows from its top left corner",
     )
     buffer: int = Field(16, ge=0, description="pixels left unused along borders between splits")
     seed: int = 0
@@ -161,6 +163,11 @@ class TrainSettings(Frozen):
     patience: int = Field(
         0, ge=0, description="epochs without improvement before it stops; 0 never"
     )
+    control: Literal["none", "labels", "time"] = Field(
+        "none",
+        description="control experiment: learn from the labels of another patch (labels) or of "
+        "another window (time); whatever such a network still finds was not learnt from labels",
+    )
     seed: int = 0
 
     @model_validator(mode="before")
@@ -181,11 +188,27 @@ class GateSettings(Frozen):
     minimum_positives: int = Field(
         50, ge=1, description="changed pixels (times windows) below which there is no verdict"
     )
-    margin: float | None = Field(
-        None,
-        ge=-1,
+    margin: float = Field(
+        0.0, ge=-1, le=1, description="PR-AUC by which it must be ahead of the champion's"
+    )
+    confidence: float = Field(
+        0.95,
+        gt=0.5,
+        lt=1,
+        description="share of paired draws over blocks in which it must be so far ahead",
+    )
+    stratum_margin: float = Field(
+        0.1,
+        ge=0,
         le=1,
-        description="PR-AUC by which it must be ahead of the champion's; None: not compared",
+        description="most that it may lose against the champion in any stratum (recall of events, "
+        "share of steady ground left alone, PR-AUC of a year)",
+    )
+    minimum_blocks: int = Field(
+        20, ge=2, description="test blocks below which the champion is not replaced"
+    )
+    minimum_events: int = Field(
+        30, ge=1, description="known events on them below which the champion is not replaced"
     )
 
 
@@ -221,6 +244,8 @@ class InferSettings(Frozen):
     block: int = Field(256, ge=16, description="inference block in pixels, without its halo")
     halo: int | None = Field(None, ge=0, description="None: from the model's influence radius")
     min_event: int = Field(4, ge=1, description="smallest event in pixels")
+    page: bool = Field(True, description="write the map page (docs/page.md)")
+    timelapse: bool = Field(False, description="write a time-lapse, as MP4 and as GIF")
 
 
 class StageSettings(Frozen):

@@ -7,7 +7,10 @@ from pydantic import Field, model_validator
 
 from groundshift.domain.eras import EraName
 from groundshift.settings.base import EXECUTION, Frozen, PeriodSettings, SensorName
+from groundshift.settings.checks import ChecksSettings
+from groundshift.settings.masks import MaskSettings
 from groundshift.settings.sentinelhub import SentinelHubSettings
+from groundshift.settings.stac import StacSettings
 
 _NO_PATH = r"^[^/\\]+$"
 
@@ -18,23 +21,6 @@ class PartSettings(Frozen):
     folder: str = Field(description="folder below fetch.files.root")
     pattern: str = Field("*.tif", description="which files; {band} stands for a band's name")
     bands: tuple[str, ...] = Field(description="names of the files' bands in file order")
-
-
-class MaskSettings(Frozen):
-    """Which pixels of a sensor are valid."""
-
-    folder: str | None = Field(None, description="folder of mask files below the root")
-    pattern: str = Field("*.tif", description="which files")
-    band: str | None = Field(
-        None, description="instead of folder: the band of the sensor's own files that is the mask"
-    )
-    rule: Literal["values", "bits", "nonzero", "zero"] = Field(
-        "nonzero",
-        description="values: valid where the mask is one of `valid`; bits: where none of the bits "
-        "`reject` is set; nonzero, zero: where it is (not) zero",
-    )
-    valid: tuple[int, ...] = Field((), description="valid classes, e.g. SCL 4 5 6 7")
-    reject: tuple[int, ...] = Field((), description="bit numbers, e.g. QA_PIXEL 0 1 2 3 4")
 
 
 class FileSensorSettings(Frozen):
@@ -116,17 +102,19 @@ class CitySettings(Frozen):
 class FetchSettings(Frozen):
     """Where observations come from."""
 
-    source: Literal["files", "sentinelhub", "synthetic"] = Field(
+    source: Literal["files", "sentinelhub", "stac", "synthetic"] = Field(
         "files",
-        description="images on disk, a Sentinel Hub service, or a city made from a seed; its own "
-        "section says what",
+        description="images on disk, a Sentinel Hub service, a STAC API, or a city made from a "
+        "seed; its own section says what",
     )
     files: FilesSettings | None = None
     sentinelhub: SentinelHubSettings | None = None
+    stac: StacSettings | None = None
     synthetic: CitySettings | None = None
     plant: Path | None = Field(
         None, description="GeoJSON of changes to plant into the real pixels, as controlled truth"
     )
+    checks: ChecksSettings = ChecksSettings()
     budget: float | None = Field(
         None,
         ge=0,
@@ -148,4 +136,6 @@ class FetchSettings(Frozen):
         """Images that are worked on at once: services answer slowly, files need processors."""
         if self.source == "sentinelhub" and self.sentinelhub is not None:
             return self.sentinelhub.concurrency
+        if self.source == "stac" and self.stac is not None:
+            return self.stac.concurrency
         return self.workers

@@ -2,10 +2,35 @@
 
 import typer
 
-from pipelines.commands import backfill, compiling, lineage, run, runs, schedule
+from pipelines.commands import (
+    backfill,
+    compare,
+    compiling,
+    lineage,
+    models,
+    predict,
+    run,
+    runs,
+    schedule,
+    view,
+)
+
+_MODULES = (
+    run,
+    view,
+    compare,
+    models,
+    predict,
+    lineage,
+    compiling,
+    runs,
+    schedule,
+    backfill,
+)
+"""In the order in which one needs them."""
 
 
 def register(app: typer.Typer) -> None:
-    """Add them to the command line, in the order in which one needs them."""
-    for module in (run, lineage, compiling, runs, schedule, backfill):
+    """Add them to the command line."""
+    for module in _MODULES:
         module.register(app)

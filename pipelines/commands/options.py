@@ -79,6 +79,8 @@ def connect(host: str, namespace: str) -> "Server":
 
 
 def _exit_code(error: GroundshiftError) -> int:
+    if isinstance(error, SourceError):
+        return TRANSIENT if error.transient else BAD_INPUT
     from pipelines.kubeflow.server import ClusterError
 
     if isinstance(error, SourceError) and error.transient:

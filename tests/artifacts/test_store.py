@@ -1,12 +1,14 @@
 import json
 import multiprocessing
+from dataclasses import replace
 
 import pytest
 
 from groundshift.artifacts import ArtifactStore, Champion, Outcome, read_manifest
+from groundshift.artifacts.decisions import Decision
 from groundshift.artifacts.hashing import file_digest
 from groundshift.artifacts.references import REFERENCE, Reference
-from groundshift.errors import ContractError, SettingsError
+from groundshift.errors import ContractError, SettingsError, SourceError
 
 
 def make_file(folder):
@@ -101,12 +103,31 @@ def test_an_earlier_champion_can_still_be_asked_for(store, make):
         for n in (1, 2)
     ]
     assert store.champion("area") is None
-    for champion in champions:
-        store.promote("area", champion)
-    first, second = champions
+    first = champions[0]
+    second = replace(champions[1], replaced=first.model.content_hash)
+    store.promote("area", first)
+    with pytest.raises(SourceError, match="another run was faster") as caught:
+        store.promote("area", champions[1])
+    assert caught.value.transient
+    assert store.champion("area") == first
+    store.promote("area", second)
     assert store.champion("area") == second
     assert store.champion("area", first.model.content_hash) == first
     assert store.champion("area", "0" * 64) is None
+    store.promote("area", first, replacing=second.model.content_hash)
+    assert store.champion("area") == first
+    assert store.champion_hash("area") == first.model.content_hash
+    assert store.champion_hash("elsewhere") == ""
+
+
+def test_decisions_are_kept_in_order_also_those_of_newer_versions(store):
+    made = [Decision("promoted", str(n) * 64, "e", "", "passed", ("why",)) for n in (2, 1)]
+    for decision in made:
+        store.decide("area", decision)
+    path = sorted((store.root / "decisions" / "area").iterdir())[0]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"mood": "good"}))
+    assert list(store.decisions("area")) == made
+    assert store.decisions("elsewhere") == ()
 
 
 def test_outcomes_of_a_run_are_kept_by_task(store):

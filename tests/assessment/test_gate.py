@@ -5,15 +5,20 @@ from dataclasses import replace
 import pytest
 
 from groundshift.assessment.card import render_card
+from groundshift.assessment.comparison import Comparison, Stratum
 from groundshift.assessment.gate import judge_gate, promotes
 from groundshift.assessment.judging import judge
 from groundshift.assessment.results import TREES, LevelResult, Rival
 from groundshift.assessment.scores import Score
 from groundshift.settings import GateSettings
 
+COMPARED = Comparison(blocks=20, events=30, pr_auc=0.5, champion_pr_auc=0.4, lower_limit=0.05)
 
-def gate_of(result, champion=None, **settings):
-    return judge_gate(result, GateSettings(**{"minimum_lift": 1.2} | settings), champion)
+
+def gate_of(result, comparison=None, incomparable="", **settings):
+    compared = replace(result, comparison=comparison)
+    chosen = GateSettings(**{"minimum_lift": 1.2} | settings)
+    return judge_gate(compared, chosen, incomparable)
 
 
 def area_of(result):
@@ -44,16 +49,56 @@ def test_too_little_change_gives_no_verdict(result):
     assert gate_of(LevelResult("reference", [], nothing)).verdict == "inconclusive"
 
 
-def test_the_champion_is_compared_where_a_margin_is_asked_for(result):
-    champion = {"level": "controlled_truth", "pr_auc": area_of(result)}
-    assert gate_of(result, champion).verdict == "passed"
-    assert gate_of(result, champion, margin=0.0).verdict == "passed"
-    gate = gate_of(result, champion, margin=0.01)
+def test_a_model_that_is_surely_ahead_of_the_champion_passes(result):
+    gate = gate_of(result, COMPARED)
+    assert (gate.verdict, gate.reasons) == ("passed", ())
+    assert gate.to_dict()["comparison"]["champion_pr_auc"] == 0.4
+
+
+@pytest.mark.parametrize(
+    ("lower_limit", "margin", "verdict"),
+    [(0.0, 0.0, "failed"), (0.01, 0.0, "passed"), (0.05, 0.05, "failed"), (-0.01, -0.02, "passed")],
+)
+def test_ahead_means_in_nearly_all_draws_and_by_the_margin(result, lower_limit, margin, verdict):
+    gate = gate_of(result, replace(COMPARED, lower_limit=lower_limit), margin=margin)
+    assert gate.verdict == verdict
+    assert bool(gate.reasons) == (verdict == "failed")
+
+
+def test_a_stratum_may_not_be_lost(result):
+    strata = (
+        Stratum("events of speed gradual", "recall", 12, model=0.5, champion=0.75),
+        Stratum("decoy ground", "left alone", 900, model=0.8, champion=0.85),
+    )
+    gate = gate_of(result, replace(COMPARED, strata=strata))
     assert gate.verdict == "failed"
-    assert "the champion's" in gate.reasons[0]
-    assert gate_of(result, champion, margin=-0.01).verdict == "passed"
-    for other in ({"level": "reference"}, {"pr_auc": None}):
-        assert gate_of(result, champion | other, margin=0.5).verdict == "passed"
+    assert gate.reasons == (
+        "events of speed gradual: recall 0.500, expected at most 0.1 below the champion's 0.750",
+    )
+    assert gate_of(result, replace(COMPARED, strata=strata), stratum_margin=0.25).verdict == (
+        "passed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"blocks": 19}, "19 test blocks"),
+        ({"events": 29}, "29 events"),
+        ({"lower_limit": None}, "no paired draws"),
+    ],
+)
+def test_too_few_blocks_or_events_decide_nothing(result, changes, found):
+    gate = gate_of(result, replace(COMPARED, **{"lower_limit": -1.0} | changes))
+    assert gate.verdict == "inconclusive"
+    assert found in gate.reasons[0]
+
+
+def test_a_bad_model_fails_also_where_the_champion_can_not_be_compared_with(result):
+    assert gate_of(result, incomparable="another signature").verdict == "inconclusive"
+    gate = gate_of(result, replace(COMPARED, blocks=3), minimum_lift=10)
+    assert gate.verdict == "failed"
+    assert len(gate.reasons) == 2
 
 
 def test_baselines_are_told_and_not_judged_by(result):

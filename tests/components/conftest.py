@@ -1,3 +1,4 @@
 from tests.hub.fixtures import certificates, hub
+from tests.stac.fixtures import api
 
-__all__ = ["certificates", "hub"]
+__all__ = ["api", "certificates", "hub"]

@@ -117,13 +117,13 @@ def make_observations(folder, truth, days, until=None):
     return folder
 
 
-def make_model(folder, cube, samples, days=DAYS):
+def make_model(folder, cube, samples, days=DAYS, seed=5):
     """A network with its first weights."""
     images, indexed = Cube.open(cube), Samples.open(samples)
     patches = indexed.splits[indexed.splits["split"] == "training"]
     inputs = fit_inputs(images.signature, images.cells, patches)
     spec = NetworkSpec(inputs.channels("radar"), inputs.channels("optical"), 2, 2)
-    network = build(spec, (BLOCK, BLOCK), seed=5)
+    network = build(spec, (BLOCK, BLOCK), seed=seed)
     windows = {name: WINDOW[name] for name in ("length", "min_steps", "max_steps")}
     detector = Detector(spec, inputs, images.signature, RADIUS, (weights(network),), windows)
     batch = next(Loader(indexed, images, "validation", batch=2).epoch())

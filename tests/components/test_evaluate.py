@@ -2,16 +2,18 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pystac
 import pytest
 from sklearn.metrics import average_precision_score
 from typer.testing import CliRunner
 
 from components.evaluate import stage
 from components.evaluate.__main__ import app
-from groundshift.artifacts import ArtifactStore, Champion, read_manifest
+from groundshift.artifacts import ArtifactStore, Champion, read_manifest, writing
 from groundshift.artifacts.manifest import check_files
 from groundshift.assessment import network_scores
 from groundshift.assessment.network_scores import score_network
@@ -21,7 +23,7 @@ from groundshift.errors import ContractError
 from groundshift.models.inference import map_cell
 from groundshift.models.store import Detector
 from groundshift.samples.store import Samples
-from tests.components.made_up import BLOCK, PIXELS, artifacts, settings_of, truth_table
+from tests.components.made_up import BLOCK, PIXELS, artifacts, make_model, settings_of, truth_table
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -117,6 +119,7 @@ def test_baselines_see_what_the_network_sees(done):
     table = pd.read_csv(done[1] / "baselines.csv").set_index("detector")
     expected = {"network", "endisi_difference", "ndvi_difference", "omnibus_count"}
     expected |= {"radar_log_ratio", "radar_step", "lightgbm", "synthetic_label"}
+    expected |= {"ndvi_cusum", "ndvi_ewma"}
     assert set(table.index) == expected
     same = table.drop(index="synthetic_label")["prevalence"]
     assert same.nunique() == 1
@@ -137,6 +140,13 @@ def test_decoys_and_events_are_those_of_the_test_blocks(done):
     assert known["id"].tolist() == ["test-1", "test-swap", "test-2"]
     assert known["counts"].tolist() == [True, False, True]
     assert known["pixels"].tolist() == [16, 16, 16]
+    strata = pd.read_csv(done[1] / "strata.csv").set_index(["by", "stratum"])
+    assert strata.loc[("size", "0.1 to 0.5 ha"), "events"] == 2
+    curve = pd.read_csv(done[1] / "operating.csv")
+    assert set(curve["events"]) == {2}
+    assert curve["recall"].between(0, 1).all()
+    network = metrics_of(done[1])["controlled_truth"]["network"]
+    assert network["exposure"] == pytest.approx(3 * 0.0064 / 100 * 196 / 365.25, rel=0.05)
 
 
 def test_pipelines_are_told_verdict_curves_and_page(done):
@@ -200,16 +210,81 @@ def test_a_cube_that_was_not_indexed_is_refused(inputs, tmp_path):
     assert not (tmp_path / "evaluation").exists()
 
 
-def test_a_champion_to_be_ahead_of_is_an_input(done, inputs, tmp_path):
-    quick = {"baselines": False, "bootstrap": 0}
+@pytest.fixture(scope="module")
+def other(inputs, tmp_path_factory):
+    """Another model for the same cube: with other first weights."""
+    folder = tmp_path_factory.mktemp("other") / "model"
+    return make_model(folder, inputs["cube"], inputs["samples"], seed=8)
+
+
+def test_the_champion_is_scored_on_the_same_blocks_and_draws(inputs, other, tmp_path):
     folder = tmp_path / "evaluation"
-    chosen = settings_of(**quick, gate={"margin": 0.1})
-    summary = stage.run(chosen, **inputs, evaluation=folder, champion=done[1])
-    assert summary.parameters["verdict"] == "failed"
-    assert "expected the champion's" in summary.notes[-1]
-    assert read_manifest(folder, "evaluation").inputs["champion"] == done[0].content_hash
-    stage.run(settings_of(**quick), **inputs, evaluation=folder, champion=done[1])
-    assert "champion" not in read_manifest(folder, "evaluation").inputs
+    chosen = settings_of(baselines=False, gate={"minimum_lift": 1})
+    summary = stage.run(chosen, **inputs, evaluation=folder, champion=other)
+    manifest = read_manifest(folder, "evaluation")
+    theirs = read_manifest(other, "model").content_hash
+    assert manifest.inputs["champion"] == theirs
+    gate = manifest.record["gate"]
+    assert gate["verdict"] == "inconclusive"
+    assert "3 test blocks" in gate["reasons"][0]
+    assert "2 events" in gate["reasons"][1]
+    alone = tmp_path / "alone"
+    stage.run(chosen, **(inputs | {"model": other}), evaluation=alone)
+    compared = gate["comparison"]
+    assert compared["champion_pr_auc"] == metrics_of(alone)["headline"]["pr_auc"]
+    table = pd.read_csv(folder / "baselines.csv").set_index("detector")
+    assert table.loc["champion", "pr_auc"] == pytest.approx(compared["champion_pr_auc"], abs=1e-6)
+    assert table["prevalence"].nunique() == 1
+    found = metrics_of(folder)["controlled_truth"]["champion"]
+    assert (
+        found["lower_limit"]
+        == compared["lower_limit"]
+        < found["pr_auc"] - compared["champion_pr_auc"]
+    )
+    assert summary.metrics["ahead_of_champion_by_at_least"] == pytest.approx(
+        found["lower_limit"], abs=1e-6
+    )
+    assert {s["measure"] for s in found["strata"]} == {"left alone"}
+
+
+def test_the_champion_has_nobody_to_be_ahead_of(done, inputs, tmp_path):
+    folder = tmp_path / "evaluation"
+    summary = stage.run(settings_of(), **inputs, evaluation=folder, champion=inputs["model"])
+    assert summary.content_hash == done[0].content_hash
+
+
+def test_a_champion_that_takes_other_numbers_leaves_it_open(inputs, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(inputs["model"], folder)
+    detector = Detector.open(folder)
+    signature = replace(detector.signature, resolution=20.0)
+    with writing(folder, "model", area="t", settings={}, inputs={}) as draft:
+        replace(detector, signature=signature).write(draft.folder)
+        shutil.copy(inputs["model"] / "probe.npz", draft.folder)
+    out = tmp_path / "evaluation"
+    chosen = settings_of(baselines=False, gate={"minimum_lift": 1})
+    stage.run(chosen, **inputs, evaluation=out, champion=folder)
+    manifest = read_manifest(out, "evaluation")
+    assert manifest.record["gate"]["verdict"] == "inconclusive"
+    assert "resolution: expected 20.0, found 10" in manifest.record["gate"]["reasons"][0]
+    assert "champion" not in manifest.inputs
+
+
+def test_a_model_card_tells_where_when_and_how_good(done, inputs):
+    page = (done[1] / "model_card.md").read_text()
+    model = read_manifest(inputs["model"], "model").content_hash
+    assert page.startswith(f"# groundshift-made-up-{model[:12]}\n")
+    for told in ("images of 2017-01-", "`radar_a`: sentinel1", "| pr_auc |", "no rights reserved"):
+        assert told in page
+    item = json.loads((done[1] / "model.stac.json").read_text())
+    west, south, east, north = item["bbox"]
+    assert 4.3 < west < east < 4.5
+    assert 50.5 < south < north < 50.6
+    assert item["properties"]["mlm:input"][0]["bands"] == [{"name": "VV"}, {"name": "VH"}]
+    assert item["properties"]["groundshift:data"]["model"] == model
+    read = pystac.Item.from_dict(item)
+    read.stac_extensions = []  # their schemas are on the network only
+    read.validate()
 
 
 def invoke(settings, *arguments):
@@ -222,25 +297,61 @@ def in_store(store, folder, contract):
         return store.folder(store.adopt(incoming / contract, contract))
 
 
-def test_what_passes_becomes_the_champion(inputs, tmp_path):
+def test_what_passes_becomes_the_champion_and_what_decides_nothing_does_not(
+    inputs, other, tmp_path
+):
+    store = ArtifactStore.open(str(tmp_path / "store"))
+    folders = [f"--cube={inputs['cube']}", f"--samples={inputs['samples']}"]
+    folders += [f"--evaluation={tmp_path / 'evaluation'}", f"--store={store.root}"]
+    quick = {"baselines": False, "bootstrap": 50}
+    models = [in_store(store, folder, "model") for folder in (inputs["model"], other)]
+
+    def judged(model, promote=True, **gate):
+        chosen = settings_of(**quick, gate=gate)
+        result = invoke(chosen, *folders, f"--model={model}", *(["--promote"] * promote))
+        assert result.exit_code == 0, result.output
+        return store.champion_hash("made-up")
+
+    first, second = (read_manifest(model, "model").content_hash for model in models)
+    assert judged(models[0], minimum_lift=90) == ""
+    assert judged(models[0], promote=False, minimum_lift=1) == ""
+    assert judged(models[0], minimum_lift=1) == first
+    assert judged(models[0], minimum_lift=1.1) == first, "judged again it stays what it is"
+    assert judged(models[1], minimum_lift=1) == first, "3 blocks decide nothing"
+    ahead = {"minimum_blocks": 2, "minimum_events": 1, "margin": -1, "stratum_margin": 1}
+    assert judged(models[1], minimum_lift=1, **ahead) == second
+    made = store.decisions("made-up")
+    assert [decision.action for decision in made] == [
+        *("kept out", "promoted", "kept out", "promoted")
+    ]
+    assert [decision.champion for decision in made] == ["", "", first, first]
+    assert made[-1].figures["blocks"] == 3
+    assert store.champion("made-up").replaced == first
+
+
+def test_of_two_that_were_judged_by_the_same_champion_one_is_told_to_run_again(
+    inputs, other, tmp_path, monkeypatch
+):
     store = ArtifactStore.open(str(tmp_path / "store"))
     model = in_store(store, inputs["model"], "model")
+    rival = in_store(store, other, "model")
+    first_stage = stage.run
+
+    def overtaken(*arguments, **options):
+        summary = first_stage(*arguments, **options)
+        evaluation = in_store(store, summary.artifact, "evaluation")
+        references = (store.reference(rival, "model"), store.reference(evaluation, "evaluation"))
+        store.promote("made-up", Champion(*references))
+        return summary
+
+    monkeypatch.setattr("components.evaluate.__main__.run", overtaken)
     folders = [f"--cube={inputs['cube']}", f"--samples={inputs['samples']}", f"--model={model}"]
-    folders += [f"--evaluation={tmp_path / 'evaluation'}", f"--store={store.root}"]
-    quick = {"baselines": False, "bootstrap": 0}
-    for lift, promote, expected in ((90, True, False), (1, False, False), (1, True, True)):
-        chosen = settings_of(**quick, gate={"minimum_lift": lift})
-        result = invoke(chosen, *folders, *(["--promote"] if promote else []))
-        assert result.exit_code == 0, result.output
-        champion = store.champion("made-up")
-        assert (champion is not None) is expected
-    assert champion.model.content_hash == read_manifest(model, "model").content_hash
-    gate = read_manifest(store.folder(champion.evaluation), "evaluation").record["gate"]
-    assert gate["verdict"] == "passed"
-    again = settings_of(**quick, gate={"minimum_lift": 1, "margin": 0.5})
-    assert (
-        "gate: failed" in json.loads(invoke(again, *folders).stdout.splitlines()[-1])["notes"][-1]
-    )
+    folders += [f"--evaluation={tmp_path / 'evaluation'}", f"--store={store.root}", "--promote"]
+    chosen = settings_of(baselines=False, bootstrap=0, gate={"minimum_lift": 1})
+    result = invoke(chosen, *folders)
+    assert result.exit_code == 4, "worth a retry"
+    assert store.champion_hash("made-up") == read_manifest(rival, "model").content_hash
+    assert store.decisions("made-up") == ()
 
 
 def test_drift_is_measured_against_a_model_or_the_champion(inputs, done, tmp_path):

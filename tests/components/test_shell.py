@@ -1,6 +1,7 @@
 """What `shell.command` makes of a stage's function, with a stage small enough to see through."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -289,7 +290,11 @@ def test_no_outcome_is_written_outside_of_runs(tmp_path, store):
     assert not (store.root / "runs").exists()
 
 
-def test_a_champion_is_promoted_with_the_evaluation_that_is_being_written(tmp_path, store):
+def _promote(store, model, evaluation):
+    store.promote("area", Champion(model, evaluation))
+
+
+def test_what_is_done_afterwards_finds_the_artifact_in_the_store(tmp_path, store):
     folders = {}
     for contract in ("model", "evaluation"):
         with store.incoming() as folder:
@@ -300,7 +305,7 @@ def test_a_champion_is_promoted_with_the_evaluation_that_is_being_written(tmp_pa
                 model = store.adopt(target, contract)
                 continue
             task = shell.Task(StackStage.model_validate(SETTINGS), store)
-            task.promote(store.folder(model))
+            task.afterwards(partial(_promote, store, model))
             assert store.champion("area") is None
             folders["evaluation"] = task.keep(target, contract)
     assert store.champion("area") == Champion(model, folders["evaluation"])
@@ -309,4 +314,4 @@ def test_a_champion_is_promoted_with_the_evaluation_that_is_being_written(tmp_pa
     with pytest.raises(ContractError, match="expected a champion 000000000000 of the area area"):
         task.champion("0" * 64)
     with pytest.raises(SettingsError, match="--promote needs the artifact store"):
-        shell.Task(StackStage.model_validate(SETTINGS)).promote(store.folder(model))
+        shell.Task(StackStage.model_validate(SETTINGS)).need_store("--promote")

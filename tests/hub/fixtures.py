@@ -3,7 +3,7 @@
 import pytest
 from sentinelhub import SentinelHubDownloadClient
 
-from groundshift.observations.sources.hub import connection
+from groundshift.observations.sources import retries
 from groundshift.settings import merge, parse
 from tests.hub import scenes
 from tests.hub.certificates import write_certificates
@@ -31,7 +31,7 @@ def hub(certificates, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "localhost")
     monkeypatch.setenv("SH_CLIENT_ID", CLIENT)
     monkeypatch.setenv("SH_CLIENT_SECRET", SECRET)
-    monkeypatch.setattr(connection, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retries, "FIRST_WAIT", 0.01)
     SentinelHubDownloadClient.clear_cache()
     archive = [
         *scenes.optical(),

@@ -7,8 +7,9 @@ import rasterio
 from affine import Affine
 
 from tests.hub.fixtures import certificates, hub
+from tests.stac.fixtures import api
 
-__all__ = ["certificates", "hub"]
+__all__ = ["api", "certificates", "hub"]
 
 DEMO = Path(__file__).parents[2] / "demo" / "data" / "s1s2l8_flanders_2017_2018"
 REAL = Path(__file__).parents[1] / "data"

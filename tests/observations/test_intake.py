@@ -118,8 +118,8 @@ def test_of_two_images_of_one_instant_the_fuller_one_is_kept_in_each_cell(draft)
     records = take(source, draft)
     reasons = {(r.cell, r.source): r.reason for r in records}
     assert reasons["west", "left.tif"] == reasons["east", "right.tif"] == ""
-    assert reasons["west", "right.tif"].startswith("same time as left.tif")
-    assert reasons["east", "left.tif"].startswith("same time as right.tif")
+    assert reasons["west", "right.tif"].startswith("duplicate: same time as left.tif")
+    assert reasons["east", "left.tif"].startswith("duplicate: same time as right.tif")
     assert load(draft, "east", 1)[0, 0] == np.float32(0.2)
 
 

@@ -16,7 +16,10 @@ PLACES = sorted(
     {
         *(f"objects/{contract}/" for contract in WRITERS),
         *(f"dvc/{stage}/files/md5/" for stage in WRITERS.values()),
-        *(f"{kind}/" for kind in ("refs", "runs", "current", "published", "champion", "tags")),
+        *(
+            f"{kind}/"
+            for kind in ("refs", "runs", "current", "published", "champion", "decisions", "tags")
+        ),
         *(f"{kind}/" for kind in ("catalogue", "leases", "incoming")),
     }
 )
@@ -104,4 +107,5 @@ def test_the_policy_of_iam_names_the_same_places(stage):
     place = "arn:aws:s3:::groundshift/store/"
     assert get["Resource"] == [f"{place}{name}*" for name in read(stage)]
     assert put["Resource"] == [f"{place}{name}*" for name in written(stage)]
-    assert delete["Resource"] == [f"{place}incoming/*"]
+    taken_back = {"notify": [], "evaluate": ["incoming", "champion"]}.get(stage, ["incoming"])
+    assert delete["Resource"] == [f"{place}{kind}/*" for kind in taken_back]

@@ -198,3 +198,31 @@ def test_another_cube_or_no_sample_is_refused(made):
     with pytest.raises(ContractError, match="indexes the cube another"):
         Loader(other, cube, "training", batch=4)
     other.manifest.inputs["cube"] = kept
+
+
+def labels_of(made, **chosen):
+    """All labels of the training samples, by patch and window."""
+    loader = Loader(*made, "training", batch=4, **chosen)
+    return {
+        (int(patch), int(window)): label
+        for batch in loader.epoch()
+        for patch, window, label in zip(batch.patches, batch.windows, batch.labels, strict=True)
+    }
+
+
+@pytest.mark.parametrize("control", ["labels", "time"])
+def test_a_control_learns_from_labels_of_elsewhere_and_as_common(made, control):
+    own, shuffled = labels_of(made), labels_of(made, control=control)
+    assert own.keys() == shuffled.keys()
+    patches, windows = (sorted({key[i] for key in own}) for i in (0, 1))
+    moved = 0
+    for (patch, window), label in shuffled.items():
+        if control == "labels":
+            other = (np.roll(patches, len(patches) // 2)[patches.index(patch)], window)
+        else:
+            other = (patch, np.roll(windows, len(windows) // 2)[windows.index(window)])
+        np.testing.assert_array_equal(label, own[other])
+        moved += other != (patch, window)
+    assert moved == len(own)
+    total = np.nansum(list(own.values()))
+    assert np.nansum(list(shuffled.values())) == pytest.approx(total)

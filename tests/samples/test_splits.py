@@ -12,6 +12,7 @@ from shapely import box as rectangle
 
 from groundshift.domain.cells import Cell, cover
 from groundshift.errors import SettingsError
+from groundshift.samples import splits
 from groundshift.samples.splits import SPLITS, patches, sides
 from groundshift.settings import SplitSettings
 from tests.samples.ground import box, own_cell
@@ -22,6 +23,11 @@ def grid_cells(left, bottom, right, top, *, size=400, halo=2):
     area = rectangle(*(10 * v for v in (left, bottom, right, top)))
     crs = box(1, 1).crs
     return cover(area, crs, target=crs, resolution=10, size=10 * size, halo=halo)
+
+
+def own_patches(cell, chosen, patch):
+    """Patches of a small area that is one cell."""
+    return patches([cell], chosen, patch, area=cell.core)
 
 
 def owners(cells, table):
@@ -68,10 +74,11 @@ def test_splits_share_no_pixel_and_keep_the_buffer(shape, place, block, buffer, 
     own = [own_cell(*shape, halo=3)]
     many = grid_cells(left, bottom, left + shape[1], bottom + shape[0], size=30)
     chosen = SplitSettings(block=block, buffer=buffer, seed=seed, shares=(2, 1, 1))
+    around = own_cell(*shape, left=10 * left, top=10 * (bottom + shape[0])).core
     tables = []
-    for cells in (own, many):
+    for cells, area in ((own, own[0].core), (many, None), (many, around)):
         with suppress(SettingsError):  # too few blocks for three splits
-            tables.append((cells, patches(cells, chosen, patch)))
+            tables.append((cells, patches(cells, chosen, patch, area=area)))
     assume(tables)
     for cells, table in tables:
         pixels = owners(cells, table)
@@ -87,17 +94,18 @@ def test_splits_share_no_pixel_and_keep_the_buffer(shape, place, block, buffer, 
 
 def test_patches_lie_in_the_core():
     cell = own_cell(48, 64, halo=5)
-    table = patches([cell], SplitSettings(block=16, buffer=0), 8)
+    table = own_patches(cell, SplitSettings(block=16, buffer=0), 8)
     assert table["y0"].min() == table["x0"].min() == 5
     assert table["y1"].max() == 53
     assert table["x1"].max() == 69
     assert len(table) == 48 * 64 / 64
-    assert table["patch"].tolist() == list(range(len(table)))
+    numbers = (table["y0"] - 5) * 64 + table["x0"] - 5
+    assert table["patch"].tolist() == numbers.tolist()
 
 
 def test_sixteen_blocks_are_split_exactly_and_by_seed():
     tables = [
-        patches([own_cell(64, 64)], SplitSettings(block=16, buffer=0, seed=seed), 16)
+        own_patches(own_cell(64, 64), SplitSettings(block=16, buffer=0, seed=seed), 16)
         for seed in (0, 0, 1)
     ]
     for table in tables:
@@ -109,7 +117,7 @@ def test_sixteen_blocks_are_split_exactly_and_by_seed():
 
 
 def test_blocks_at_the_edge_that_hold_no_patch_take_no_share():
-    table = patches([own_cell(70, 70)], SplitSettings(block=16, buffer=0), 16)
+    table = own_patches(own_cell(70, 70), SplitSettings(block=16, buffer=0), 16)
     assert table["split"].value_counts().to_dict() == {"training": 8, "validation": 4, "test": 4}
 
 
@@ -134,6 +142,27 @@ def test_a_cell_worked_on_alone_has_the_patches_it_has_among_the_others():
         pd.testing.assert_frame_equal(alone, expected)
 
 
+@pytest.mark.parametrize("small", [True, False])
+def test_an_area_cut_in_four_has_the_patches_of_the_whole(small):
+    """Where blocks and cells fit together: the same ground, numbers and splits, in one order."""
+    whole = grid_cells(60_000, 560_000, 60_160, 560_160, size=160)
+    quarters = grid_cells(60_000, 560_000, 60_160, 560_160, size=80, halo=4)
+    assert (len(whole), len(quarters)) == (1, 4)
+    chosen = SplitSettings(block=40, buffer=8)
+    placed = []
+    for cells in (whole, quarters):
+        corners = {cell.id: splits._top_left(cell.grid) for cell in cells}
+        table = patches(cells, chosen, 10, area=whole[0].core if small else None)
+        table = table.sort_values("patch", ignore_index=True)
+        tops, lefts = zip(*table["cell"].map(corners), strict=True)
+        rows = table[["patch", "block", "split"]]
+        placed.append(rows.assign(y=np.add(tops, table["y0"]), x=np.add(lefts, table["x0"])))
+    pd.testing.assert_frame_equal(*placed)
+    in_rows = placed[0].sort_values(["y", "x"])["patch"]
+    assert in_rows.is_monotonic_increasing
+    assert in_rows.is_unique
+
+
 def test_a_cell_may_lack_a_split_that_the_area_has():
     cells = grid_cells(60_000, 560_000, 60_080, 560_020, size=20)
     assert len(cells) == 4
@@ -155,20 +184,20 @@ def test_shares_hold_over_any_sixteen_blocks_of_a_group():
 
 def test_blocks_can_be_named():
     lists = {"training": [0, 5], "validation": [1], "test": [15]}
-    table = patches([own_cell(64, 64)], SplitSettings(block=16, buffer=0, assign=lists), 16)
+    table = own_patches(own_cell(64, 64), SplitSettings(block=16, buffer=0, assign=lists), 16)
     assert dict(zip(table["block"], table["split"], strict=True)) == {
         0: "training", 1: "validation", 5: "training", 15: "test"
     }  # fmt: skip
     assert table.loc[table["block"] == 5, ["y0", "x0"]].to_numpy().tolist() == [[16, 16]]
 
 
-def test_named_blocks_must_exist_once_and_in_one_cell():
+def test_named_blocks_must_exist_once_and_in_a_small_area():
     with pytest.raises(SettingsError, match=r"block numbers 0 to 15 .* found 16"):
-        patches([own_cell(64, 64)], SplitSettings(block=16, assign={"training": [16]}), 16)
+        own_patches(own_cell(64, 64), SplitSettings(block=16, assign={"training": [16]}), 16)
     with pytest.raises(ValueError, match=r"blocks \[3\] are named more than once"):
         SplitSettings(assign={"training": [3], "test": [3]})
     cells = grid_cells(60_000, 560_000, 60_800, 560_800)
-    with pytest.raises(SettingsError, match="numbered only where the area is one cell"):
+    with pytest.raises(SettingsError, match="numbered only where the area is at most 10000 m"):
         patches(cells, SplitSettings(block=16, assign={"training": [3]}), 16)
 
 
@@ -182,7 +211,7 @@ def test_named_blocks_must_exist_once_and_in_one_cell():
 )
 def test_splits_that_cannot_be_are_refused(chosen, patch, message):
     with pytest.raises(SettingsError, match=message):
-        patches([own_cell(64, 64)], SplitSettings(**chosen), patch)
+        own_patches(own_cell(64, 64), SplitSettings(**chosen), patch)
 
 
 def test_time_disjoint_splits_take_windows_that_lie_wholly_on_their_side():

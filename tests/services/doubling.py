@@ -1,16 +1,24 @@
 """A stand-in for a model: opens a folder and doubles what it is given."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Arrays = Mapping[str, NDArray[Any]]
+from groundshift.errors import ContractError
+from groundshift.services.packed import pack, unpack
 
 
-def open_model(folder: Path) -> Callable[[Arrays], dict[str, NDArray[Any]]]:
+def open_model(folder: Path) -> Callable[[Mapping[str, str]], dict[str, str]]:
     """Read the factor and give the function that uses it."""
     factor = float((folder / "factor.txt").read_text())
-    return lambda arrays: {"score": np.asarray(arrays["values"] * factor, np.float32)}
+
+    def answer(request: Mapping[str, str]) -> dict[str, str]:
+        if "sample" not in request:
+            raise ContractError("expected a sample, found none")
+        values = unpack(request["sample"])["values"]
+        result = pack({"score": np.asarray(values * factor, np.float32)})
+        return {"result": result, "about": json.dumps({"kind": "score"})}
+
+    return answer

@@ -29,7 +29,10 @@ def logged(place: Path, settings: TrainStage, monkeypatch: pytest.MonkeyPatch) -
     (model / "factor.txt").write_text("2.5")
     with tracking.stage_run("train", settings, {}) as run:
         uri = tracking.log_model(
-            model, opener="tests.services.doubling:open_model", example=EXAMPLE
+            model,
+            opener="tests.services.doubling:open_model",
+            example=EXAMPLE,
+            content_hash="c" * 64,
         )
         assert run.store is not None
         assert run.store.client.get_run(run.id).info.status == "RUNNING"
@@ -41,7 +44,7 @@ def test_the_logged_model_loads_and_answers(logged: tuple[str, str], place: Path
     (place / "model" / "factor.txt").write_text("0")  # the logged copy is meant
     model = mlflow.pyfunc.load_model(logged[0])
     answer = model.predict(pd.DataFrame({"sample": [pack(EXAMPLE), pack(EXAMPLE)]}))
-    assert list(answer.columns) == ["result"]
+    assert list(answer.columns) == ["result", "about"]
     for text in answer["result"]:
         np.testing.assert_array_equal(unpack(text)["score"], EXAMPLE["values"] * 2.5)
 

@@ -37,6 +37,8 @@ _EVENTS = {
 _NAMES = {
     "lightgbm": "LightGBM on window statistics",
     "ndvi_difference": "NDVI difference",
+    "ndvi_cusum": "CUSUM of NDVI",
+    "ndvi_ewma": "EWMA of NDVI",
     "endisi_difference": "ENDISI difference",
     "omnibus_count": "omnibus test count",
     "radar_log_ratio": "radar log-ratio",
@@ -48,6 +50,11 @@ _PLOTS = {
     "reliability.png": "Reliability of the scores",
     "dates.png": "Dates found against true dates",
 }
+
+
+def detector_name(name: str) -> str:
+    """A detector as people call it."""
+    return _NAMES.get(name, name.replace("_", " "))
 
 
 @dataclass(frozen=True)
@@ -164,7 +171,7 @@ def _detector_cells(
     decoys = (ground.get("decoy") or {}).get("share_detected")
     note = f" ({scores['reason']})" if scores.get("reason") else ""
     return (
-        _NAMES.get(name, name.replace("_", " ")) + note,
+        detector_name(name) + note,
         *(_number(scores.get(score)) for score in _SCORES),
         f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else "",
         "" if decoys is None else f"{decoys:.0%}",

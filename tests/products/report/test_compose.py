@@ -47,7 +47,7 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-def _background(cube: Cube, truth: gpd.GeoDataFrame | None) -> Background:
+def make_background(cube: Cube, truth: gpd.GeoDataFrame | None) -> Background:
     chain = [
         Manifest("samples", 1, {"window": {"length": "90d"}}, {"cube": "c" * 64}, (), "", {}, ()),
         cube.manifest,
@@ -70,7 +70,7 @@ def _background(cube: Cube, truth: gpd.GeoDataFrame | None) -> Background:
 def page(cube: Cube, truth: gpd.GeoDataFrame, tmp_path: Path) -> str:
     """The page's text."""
     survey = make_survey(cube, tmp_path / "maps", tmp_path)
-    report, _ = write_report(survey, _background(cube, truth))
+    report, _ = write_report(survey, make_background(cube, truth))
     return report.read_text()
 
 
@@ -106,16 +106,16 @@ def test_the_page_and_preview_are_the_same_every_time(
     cube: Cube, truth: gpd.GeoDataFrame, tmp_path: Path
 ) -> None:
     survey = make_survey(cube, tmp_path / "maps", tmp_path)
-    files = write_report(survey, _background(cube, truth))
+    files = write_report(survey, make_background(cube, truth))
     before = [path.read_bytes() for path in files]
-    again = write_report(survey, _background(cube, truth))
+    again = write_report(survey, make_background(cube, truth))
     assert [path.read_bytes() for path in again] == before
     assert Image.open(files[1]).format == "PNG"
 
 
 def test_where_nothing_is_known_the_page_claims_nothing(cube: Cube, tmp_path: Path) -> None:
     survey = make_survey(cube, tmp_path / "maps", tmp_path)
-    report, _ = write_report(survey, _background(cube, None))
+    report, _ = write_report(survey, make_background(cube, None))
     text = report.read_text()
     assert "known changes" not in text
     assert "date error" not in text
@@ -128,7 +128,7 @@ def test_where_nothing_was_found_the_page_says_so(
     assert len(survey.events) == 0
     write_events(tmp_path / "maps", survey.events)
     assert gpd.read_parquet(tmp_path / "maps" / "events.parquet").dtypes["date"].kind == "M"
-    report, _ = write_report(survey, _background(cube, truth))
+    report, _ = write_report(survey, make_background(cube, truth))
     assert "None: nowhere do the windows around one date score 0.95" in report.read_text()
 
 

@@ -1,17 +1,10 @@
-"""What a deployment's catalogue holds over an area: items, joined to overpasses.
-
-Satellite data come in granules and slices, some seconds apart. Those of one platform that are less
-than minutes apart are one look at the ground, and become one image: the next orbit takes 100
-minutes.
-"""
+"""What a deployment's catalogue holds over an area: items, joined to overpasses."""
 
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import shapely
@@ -23,11 +16,8 @@ from shapely.geometry.base import BaseGeometry
 from groundshift.errors import SourceError
 from groundshift.observations.sources.hub.connection import Connection
 from groundshift.observations.sources.hub.products import Product
+from groundshift.observations.sources.overpasses import looks, outline_of
 from groundshift.settings import PeriodSettings
-
-_SAME_LOOK = 1200.0  # seconds
-_MARGIN = 0.01  # degrees by which outlines in catalogues may be wrong
-_DEGREES = "EPSG:4326"
 
 _BASELINE = re.compile(r"_N(\d{4})_")
 _RELATIVE_ORBIT = re.compile(r"_R(\d{3})_")
@@ -78,13 +68,6 @@ class Overpass:
         return bool(self.outline.intersects(outline_of(grid)))
 
 
-@lru_cache(maxsize=1024)
-def outline_of(grid: GeoBox) -> BaseGeometry:
-    """The ground of a grid in degrees, a little wider."""
-    extent: BaseGeometry = grid.extent.to_crs(_DEGREES, resolution="auto").geom
-    return extent.buffer(_MARGIN)
-
-
 def find(
     connection: Connection, product: Product, grids: Sequence[GeoBox], period: PeriodSettings
 ) -> list[Overpass]:
@@ -113,15 +96,7 @@ def find(
 
 def _joined(items: Iterable[Overpass]) -> Iterator[Overpass]:
     """Items of one platform that follow each other at once, as one."""
-    ordered = sorted(items, key=lambda item: (item.platform, item.first, item.items))
-    starts = [
-        number
-        for number, (one, other) in enumerate(pairwise(ordered), 1)
-        if one.platform != other.platform or other.first - one.first > _SAME_LOOK
-    ]
-    edges = [0, *starts, len(ordered)]
-    groups = [ordered[start:end] for start, end in pairwise(edges) if start < end]
-    for group in sorted(groups, key=lambda group: group[0].first):
+    for group in looks(items, lambda item: (item.platform, item.first, item.items[0])):
         yield Overpass(
             items=tuple(sorted(item.items[0] for item in group)),
             first=group[0].first,

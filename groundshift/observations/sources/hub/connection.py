@@ -8,7 +8,6 @@ import contextlib
 import json
 import logging
 import os
-import random
 import time
 from collections.abc import Callable
 from threading import Lock
@@ -32,6 +31,15 @@ from sentinelhub.exceptions import (
 )
 
 from groundshift.errors import SourceError
+from groundshift.observations.sources.retries import (
+    ATTEMPTS,
+    LESS,
+    LIMITED,
+    TIMEOUT,
+    BadAnswerError,
+    Limit,
+    wait,
+)
 from groundshift.settings import SentinelHubSettings
 
 log = logging.getLogger(__name__)
@@ -48,22 +56,7 @@ _ADDRESSES = {
 }
 _ID, _SECRET = "SH_CLIENT_ID", "SH_CLIENT_SECRET"
 
-ATTEMPTS = 8
-"""How often a request is sent that the service fails to answer, before the run ends."""
-LIMITED = 30
-"""How often a request is sent that the service puts off."""
-FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
-"""Seconds between two attempts, doubled from one to the next."""
-QUOTA_WAIT = 900.0
-"""Seconds from which on a demand to wait means that the quota is used up."""
-TIMEOUT = 120.0
-"""Seconds without a byte after which an answer counts as lost."""
-
 Answer = TypeVar("Answer")
-
-
-class BadAnswerError(Exception):
-    """An answer that is cut, damaged, or not what was asked for."""
 
 
 class Connection:
@@ -176,7 +169,7 @@ class Connection:
                 problem = self._clean(_words(error))
             log.info("%s: %s failed (%s), attempt %d", self.name, what, problem, attempt + 1)
             if attempt + 1 < ATTEMPTS:
-                time.sleep(_wait(attempt))
+                time.sleep(wait(attempt))
         raise SourceError(
             f"{self.name}: expected {what}, found a failure {ATTEMPTS} times, last: {problem}. "
             "Run again later; what has arrived is kept",
@@ -211,7 +204,7 @@ class Connection:
         if status == 403:
             quota = any(word in words.lower() for word in ("insufficient", "quota", "units"))
             if quota:
-                raise self._refused(f"more requests: the quota is used up ({words})", _QUOTA)
+                raise self._refused(f"more requests: the quota is used up ({words})", LESS)
             raise self._refused(f"{what} ({words})", "Ask the provider for access to it")
         raise SourceError(
             f"{self.name}: {what} was refused ({status}: {words}). Correct fetch.sentinelhub: "
@@ -237,46 +230,26 @@ _CREDENTIALS = (
     f"Correct {_ID} and {_SECRET}; an OAuth client belongs to one deployment, and "
     "fetch.sentinelhub.deployment must be the same"
 )
-_QUOTA = "Wait for its renewal, or ask for less: fewer bands, a shorter period, a smaller area"
 
 
 class _Limit(SentinelHubRateLimit):  # type: ignore[misc]
-    """When the next request may be sent, shared by all threads of a connection."""
+    """The limit of a connection as sentinelhub-py asks for it, in milliseconds."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = Lock()
-        self._next = 0.0
-        self._bursts = 0
+        self._shared = Limit()
 
     def register_next(self) -> float:
-        """Seconds to wait; with jitter, so that threads that waited don't go all at once."""
-        with self._lock:
-            return max(self._next - time.monotonic(), 0.0) * random.uniform(1, 1.1)
+        """Seconds to wait."""
+        return self._shared.remaining()
 
     def update(self, headers: Any, *, default: float) -> None:
-        """Heed a refusal: what it says (in milliseconds), but ever longer if they go on.
-
-        Raises:
-            SourceError: the time to wait is that of a used-up quota.
-        """
-        with self._lock:
-            asked = _milliseconds(headers.get(self.RETRY_HEADER), default) / 1000
-            if asked > QUOTA_WAIT:
-                raise SourceError(
-                    f"the service refuses more requests for {asked / 3600:.1f} hours: the quota "
-                    f"is used up. {_QUOTA}",
-                    refused=True,
-                )
-            now = time.monotonic()
-            if now >= self._next:  # not one of those that were under way already
-                self._next = now + max(asked, _wait(self._bursts))
-                self._bursts += 1
+        """Heed a refusal: what it says, in milliseconds."""
+        self._shared.postpone(_milliseconds(headers.get(self.RETRY_HEADER), default) / 1000)
 
     def relax(self) -> None:
         """Forget earlier refusals: a request came through."""
-        with self._lock:
-            self._bursts = 0
+        self._shared.relax()
 
 
 def _milliseconds(text: str | None, default: float) -> float:
@@ -285,11 +258,6 @@ def _milliseconds(text: str | None, default: float) -> float:
         return float(text) if text is not None else default
     except ValueError:
         return default
-
-
-def _wait(attempt: int) -> float:
-    """Seconds before the next attempt: doubling, with jitter."""
-    return float(min(FIRST_WAIT * 2**attempt, LONGEST_WAIT) * random.uniform(0.5, 1))
 
 
 def _response(error: Exception) -> Any:

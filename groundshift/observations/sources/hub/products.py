@@ -20,7 +20,7 @@ from sentinelhub import (
 from sentinelhub.evalscript import generate_evalscript
 
 from groundshift.errors import SettingsError
-from groundshift.observations.sources.hub.connection import BadAnswerError
+from groundshift.observations.sources.retries import BadAnswerError
 from groundshift.settings import SentinelHubSensorSettings
 
 BANDS, DATA_MASK = "bands", "dataMask"

@@ -8,6 +8,7 @@ import pytest
 
 from groundshift.errors import SourceError
 from groundshift.observations.areas import cells_of
+from groundshift.observations.sources import retries
 from groundshift.observations.sources.hub import connection
 from groundshift.observations.sources.hub.products import Product
 from groundshift.observations.sources.hub.source import SentinelHubSource
@@ -83,7 +84,7 @@ def test_a_service_that_never_answers_ends_the_run_as_worth_a_retry(hub):
         read(source, cell)
     assert e.value.transient
     assert not e.value.refused
-    assert len(hub.images) == connection.ATTEMPTS
+    assert len(hub.images) == retries.ATTEMPTS
 
 
 def test_a_service_that_always_puts_off_ends_the_run_as_worth_a_retry(hub, monkeypatch):
@@ -108,22 +109,6 @@ def test_retry_after_is_heeded_by_all_threads(hub, monkeypatch):
     assert limit.register_next() == 0
     limit.update({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, default=30_000)
     assert limit.register_next() >= 30
-
-
-def test_refusals_that_go_on_are_waited_for_ever_longer(monkeypatch):
-    monkeypatch.setattr(connection.random, "uniform", lambda low, high: high)
-    monkeypatch.setattr(connection, "FIRST_WAIT", 1.0)
-    clock = [0.0]
-    monkeypatch.setattr(connection.time, "monotonic", lambda: clock[0])
-    limit, waits = connection._Limit(), []
-    for _ in range(8):
-        limit.update({"Retry-After": "10"}, default=0)
-        waits.append(limit._next - clock[0])
-        clock[0] = limit._next
-    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
-    limit.relax()
-    limit.update({"Retry-After": "10"}, default=0)
-    assert limit._next - clock[0] == 1
 
 
 @pytest.mark.parametrize("fault", ["quota", "quota 429"])

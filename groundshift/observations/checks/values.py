@@ -61,4 +61,4 @@ def _optical(seen: NDArray[np.float32], sensor: Sensor) -> list[str]:
 
 def is_thermal(mission: str, band: str) -> bool:
     """Whether a band measures emitted heat, as brightness temperature in kelvin."""
-    return mission == "landsat_tm" and band == "B6"
+    return mission in ("landsat_tm", "landsat_etm") and band == "B6"

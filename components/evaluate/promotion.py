@@ -1,0 +1,120 @@
+"""What follows from a verdict: a model becomes challenger, and champion where it is better.
+
+The artifact store decides, by comparing and swapping; MLflow's registry follows it. A step that
+fails is made up for by the next run of the same command: what is registered is found again, and
+the alias ends where the store is.
+"""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from components.task import Task
+from groundshift.artifacts import ArtifactStore, Champion, Manifest, Reference, read_manifest
+from groundshift.artifacts.decisions import Decision
+from groundshift.assessment.files import CONTRACT
+from groundshift.assessment.gate import promotes
+from groundshift.assessment.model_card import CARD
+from groundshift.products.serving.scorer import OPENER, example
+from groundshift.services import tracking
+from groundshift.services.registry import Registry
+from groundshift.settings import EvaluateStage
+
+log = logging.getLogger(__name__)
+
+_FIGURES = ("pr_auc", "champion_pr_auc", "lower_limit", "blocks", "events")
+
+
+def decide(
+    task: Task[EvaluateStage], model: Path, evaluation: Path, reigning: Champion | None
+) -> None:
+    """Register a model that was just judged; it is promoted once its evaluation is in the store.
+
+    Args:
+        task: the task at work.
+        model: folder of the model, in the store.
+        evaluation: folder that the evaluation was written to.
+        reigning: the champion it was compared with, if there was one.
+
+    Raises:
+        ContractError: the model is not in the store.
+        SettingsError: there is no store.
+        SourceError: MLflow is lost, or another model became the champion meanwhile (transient).
+    """
+    store = task.need_store("--promote")
+    candidate = store.reference(model, "model")
+    judged = read_manifest(evaluation, CONTRACT)
+    registry = _registered(task.area, model, candidate, evaluation, judged)
+
+    def afterwards(kept: Reference) -> None:
+        chosen = Champion(candidate, kept, reigning.model.content_hash if reigning else "")
+        _settle(store, task.area, chosen, reigning, judged.record["gate"])
+        if registry is not None:
+            registry.follow(lambda: store.champion_hash(task.area))
+
+    task.afterwards(afterwards)
+
+
+def _registered(
+    area: str, model: Path, candidate: Reference, evaluation: Path, judged: Manifest
+) -> Registry | None:
+    """The registry with the model as challenger; None where nothing is tracked."""
+    run = tracking.active()
+    if run.store is None:
+        return None
+    registry = Registry(run.store, area)
+    gate = judged.record["gate"]
+    figures = {name: f"{value:.6g}" for name, value in _figures(gate).items()}
+    version = registry.register(
+        model,
+        candidate.content_hash,
+        run_id=run.id,
+        opener=OPENER,
+        example=example(model),
+        card=(evaluation / CARD).read_text(),
+        tags={
+            "groundshift.verdict": gate["verdict"],
+            "groundshift.reasons": "; ".join(gate["reasons"])[:5000] or "none",
+            "groundshift.evaluation": judged.content_hash,
+            **{f"groundshift.{name}": value for name, value in figures.items()},
+        },
+    )
+    log.info("%s version %s: %s", registry.name, version, gate["verdict"])
+    return registry
+
+
+def _settle(
+    store: ArtifactStore,
+    area: str,
+    chosen: Champion,
+    reigning: Champion | None,
+    gate: dict[str, Any],
+) -> None:
+    """Let the model take over if it may, and write down what was decided."""
+    verdict = gate["verdict"]
+    if reigning is not None and reigning.model == chosen.model:
+        if verdict != "failed":  # the champion judged anew: by the same rules it stays what it is
+            again = replace(reigning, evaluation=chosen.evaluation)
+            store.promote(area, again, replacing=chosen.replaced)
+        return
+    taken = promotes(verdict, champion=reigning is not None)
+    if taken:
+        store.promote(area, chosen)
+    decision = Decision(
+        "promoted" if taken else "kept out",
+        chosen.model.content_hash,
+        chosen.evaluation.content_hash,
+        chosen.replaced,
+        verdict,
+        tuple(gate["reasons"]),
+        _figures(gate),
+    )
+    store.decide(area, decision)
+    log.info("model %s of %s: %s", decision.model[:12], area, decision.action)
+
+
+def _figures(gate: dict[str, Any]) -> dict[str, float]:
+    """The numbers that a verdict rests on, flat."""
+    found = {"lift": gate["lift"]} | {n: (gate["comparison"] or {}).get(n) for n in _FIGURES}
+    return {name: value for name, value in found.items() if value is not None}

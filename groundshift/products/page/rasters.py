@@ -1,0 +1,122 @@
+"""Rasters of the map page: the ground before and after, scores of every window, greatest, dates.
+
+Below the page's folder `data`, where `<where>` is `area` (all cells, coarse enough for one
+picture) or `cells/<cell>` (every pixel of one cell, only where `area` is coarser):
+
+    <where>/before.webp, after.webp     pictures
+    <where>/greatest.js                 greatest score, a byte per pixel
+    <where>/date.js                     its day since the period's start, two bytes per pixel
+    <where>/score/<window>.js           a byte per pixel
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from groundshift.domain.cells import Cell
+from groundshift.domain.time import DAY
+from groundshift.products import pictures
+from groundshift.products.canvas import Backdrop, Canvas, backdrops, coarsen
+from groundshift.products.maps import (
+    DATE_OF_MAXIMUM,
+    MAXIMUM,
+    NO_DATE,
+    MapWindow,
+    aggregate_path,
+    read_map,
+)
+from groundshift.products.page.chunks import quantise, write_chunk
+from groundshift.products.survey import window_scores
+
+if TYPE_CHECKING:
+    from groundshift.cube.store import CellCube
+
+LONGEST = 1024
+"""Most pixels along the longer edge of the pictures of the whole area."""
+NO_DAY = 65535
+
+_QUALITY = 82
+_SMALL = 1 << 17
+"""Pixels up to which a picture is kept exactly: it is shown so large that losses would show."""
+
+
+@dataclass(frozen=True)
+class Rasters:
+    """What is drawn on.
+
+    Attributes:
+        maps: folder of the artifact.
+        data: the page's folder `data`.
+        cells: the windows mapped in each cell.
+        windows: of all cells, in order.
+        cubes: the cells' cubes.
+        first_day: days since 1970 from which dates count.
+    """
+
+    maps: Path
+    data: Path
+    cells: Mapping[Cell, Sequence[MapWindow]]
+    windows: Sequence[MapWindow]
+    cubes: Mapping[str, "CellCube"]
+    first_day: int
+
+    def write(self) -> tuple[Canvas, tuple[Backdrop, Backdrop] | None]:
+        """Write all rasters.
+
+        Returns:
+            The canvas of the whole area, and its images of the ground, if there are any.
+        """
+        canvas = Canvas.over(self.cells, LONGEST)
+        grounds = backdrops(self.cubes, canvas)
+        self._layers("area", canvas, list(self.cells), grounds)
+        if canvas.factor > 1:
+            for cell in self.cells:
+                whole = Canvas.over([cell], max(cell.core.shape))
+                limits = grounds[0].limits if grounds else None
+                own = {cell.id: self.cubes[cell.id]}
+                detail = backdrops(own, whole, limits) if limits else None
+                self._layers(f"cells/{cell.id}", whole, [cell], detail)
+        return canvas, grounds
+
+    def _layers(
+        self,
+        where: str,
+        canvas: Canvas,
+        cells: Sequence[Cell],
+        grounds: tuple[Backdrop, Backdrop] | None,
+    ) -> None:
+        for name, ground in zip(("before", "after"), grounds or (), strict=False):
+            path = self.data / where / f"{name}.webp"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture = Image.fromarray(pictures.paint_ground(ground.image))
+            exact = picture.width * picture.height <= _SMALL
+            picture.save(path, "WEBP", quality=_QUALITY, method=6, lossless=exact)
+        greatest, day = canvas.blank(), canvas.blank(dtype=np.int32, fill=NO_DATE)
+        for cell in cells:
+            values, its_day = (
+                read_map(aggregate_path(self.maps, cell, name))
+                for name in (MAXIMUM, DATE_OF_MAXIMUM)
+            )
+            values, its_day = coarsen(values, its_day, canvas.factor)
+            canvas.paste(greatest, cell, values)
+            canvas.paste(day, cell, its_day)
+        self._scores(f"{where}/greatest", greatest)
+        days = np.where(day == NO_DATE, NO_DAY, np.clip(day - self.first_day, 0, NO_DAY - 1))
+        write_chunk(self.data, f"{where}/date", days.astype("<u2").tobytes())
+        own = {cell: self.cells[cell] for cell in cells}
+        for number, window in enumerate(self.windows):
+            scores = window_scores(self.maps, own, canvas, window)
+            self._scores(f"{where}/score/{number}", scores)
+
+    def _scores(self, key: str, scores: NDArray[np.float32]) -> None:
+        write_chunk(self.data, key, quantise(scores, 0, 1).tobytes())
+
+
+def first_day(period: tuple[int, int]) -> int:
+    """Day since 1970 on which a period of seconds begins."""
+    return period[0] // DAY

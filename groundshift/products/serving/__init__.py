@@ -1,0 +1,1 @@
+"""A model artifact as a service: requests checked and read, scored, and answered."""

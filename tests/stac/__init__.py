@@ -1,0 +1,1 @@
+"""A faithful STAC API on loopback, with images in tiles, signed links and S3."""
