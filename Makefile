@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo evaluate test lint lock images images-audit clean
+.PHONY: help setup demo evaluate s3 bench test lint lock images images-audit clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ demo: $(READY) ## satellite images to change maps: the six stages on the demo ar
 evaluate: $(READY) ## scores against known truth, three cities: docs/evaluation.md (hours; FOLDER=)
 	$(BIN)/python -m benchmarks.city_scores $(FOLDER)
 
+s3: $(READY) ## an S3 server on this machine (SeaweedFS, data in work/s3) until Ctrl-C
+	@$(BIN)/python -m pipelines.seaweed
+
 test: $(READY) ## run the tests
 	$(BIN)/pytest
 
@@ -34,6 +37,9 @@ lint: $(READY) ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
+
+bench: $(READY) ## every stage beside the plain way to do it (SIZE=tiny|small|medium)
+	@$(BIN)/python -m benchmarks.bench --size $(or $(SIZE),small)
 
 PIN := uv pip compile --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --quiet

@@ -12,11 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from groundshift.assessment.operating import STRATA
 from groundshift.products.report.evidence import detector_name
 from pipelines.comparison import Mean, Run
 
-BEGIN, END = "<!-- tables:begin -->", "<!-- tables:end -->"
+MARKS = ("<!-- tables:begin -->", "<!-- tables:end -->")
 PICTURE = "evaluation.png"
+BAND = (0.2, 0.7)
+"""Where the PR-AUC of a simple baseline was meant to lie, for the city to be worth a try."""
 _LEARNS = ("lightgbm", "synthetic_label")
 _TRUTH = "controlled_truth"
 
@@ -42,9 +45,15 @@ def write_page(docs: Path, done: Mapping[str, Sequence[Run]]) -> None:
         *experiments(done),
     ]
     lines += ["", "## Agreement with synthetic labels", "", *agreement(done)]
-    page = docs / "evaluation.md"
-    head, rest = page.read_text().split(BEGIN)
-    page.write_text(f"{head}{BEGIN}\n\n{chr(10).join(lines)}\n\n{END}{rest.split(END)[1]}")
+    replaced(docs / "evaluation.md", MARKS, lines)
+
+
+def replaced(page: Path, marks: tuple[str, str], lines: Sequence[str]) -> None:
+    """Put lines between two marks of a page, in place of what stands there."""
+    begin, end = marks
+    head, rest = page.read_text().split(begin)
+    text = "\n".join(lines)
+    page.write_text(f"{head}{begin}\n\n{text}\n\n{end}{rest.split(end)[1]}")
 
 
 def detectors(runs: Sequence[Run]) -> list[str]:
@@ -77,7 +86,17 @@ def detectors(runs: Sequence[Run]) -> list[str]:
         "over seeds, Student's 95 % interval, and in how many seeds the network is ahead. The "
         "label formula is compared where it gives a label."
     )
-    return [*map(_line, table), "", verdict]
+    means = {name: fmean(areas[name]) for name in simple}
+    outside = [detector_name(n) for n, mean in means.items() if not BAND[0] <= mean <= BAND[1]]
+    band = f"Simple baselines outside {BAND[0]} to {BAND[1]}: {', '.join(outside) or 'none'}."
+    return [*map(_line, table), "", f"{verdict} {band} {_cost(runs)}"]
+
+
+def _cost(runs: Sequence[Run]) -> str:
+    """What one repetition takes."""
+    minutes = fmean(sum(cost.cpu_seconds for cost in run.costs.values()) for run in runs) / 60
+    peak = max(cost.peak_mb for run in runs for cost in run.costs.values()) / 1000
+    return f"One repetition takes {minutes:.0f} CPU minutes and at most {peak:.1f} GB."
 
 
 def events(runs: Sequence[Run]) -> list[str]:
@@ -102,7 +121,8 @@ def events(runs: Sequence[Run]) -> list[str]:
     about = (
         f"At one false event per 100 km2 and year {exposure:.2f} would be expected on what was "
         "watched: the recall at that rate is the one without any, and none seen says no more than "
-        "that the rate is likely below 3 / exposure, the last line."
+        "that the rate is likely below 3 / exposure, the last line. Its threshold is read "
+        "off the test blocks; a piece of a change too small to match it counts as a false event."
     )
     return [_line(("events", "")), _line(("---", "---")), *map(_line, rows), "", about]
 
@@ -124,11 +144,16 @@ def strata(runs: Sequence[Run]) -> list[str]:
     """Recall by contrast, size and speed, all seeds together."""
     table = pd.concat([pd.read_csv(run.folders["evaluation"] / "strata.csv") for run in runs])
     grouped = table.groupby(["by", "stratum"], sort=False)[["events", "found"]].sum().reset_index()
+    order = {(by, name): i for i, (by, name) in enumerate(_classes())}
     rows = [
         (row.by, row.stratum, str(row.events), f"{row.found / row.events:.2f}")
-        for row in grouped.itertuples()
+        for row in sorted(grouped.itertuples(), key=lambda row: order[row.by, row.stratum])
     ]
     return [_line(("by", "changes", "known", "found")), _line(["---"] * 4), *map(_line, rows)]
+
+
+def _classes() -> list[tuple[str, str]]:
+    return [(by, name) for by, classes in STRATA.items() for name, _, _ in classes]
 
 
 def calibration(runs: Sequence[Run]) -> list[str]:
@@ -204,10 +229,13 @@ def draw(path: Path, runs: Sequence[Run]) -> None:
         curve = pd.read_csv(folder / "pr_curve.csv")
         left.plot(curve["recall"], curve["precision"], label=label)
         watched = pd.read_csv(folder / "operating.csv")
-        right.plot(watched["false_rate"], watched["recall"], "o-", markersize=3, label=label)
+        # The best recall that a rate allows: more thresholds than one have the same rate.
+        best = watched.sort_values("false_rate").assign(recall=lambda t: t["recall"].cummax())
+        right.step(best["false_rate"], best["recall"], where="post", label=label)
     _axes(left, "recall", "precision")
     _axes(right, "false events per 100 km2 and year", "event recall")
     right.set_xscale("symlog", linthresh=10)
+    right.set_xlim(left=0)
     left.legend(frameon=False, fontsize=8)
     figure.savefig(path, metadata={"Software": None})
 

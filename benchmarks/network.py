@@ -1,125 +1,250 @@
-"""Seconds per training step and per scored batch: this network against Keras's own layers.
+"""The network's work, and the same by Keras' own layers on padded windows (method section 8).
 
-    python -m benchmarks.network [--threads 2]
-
-Both are the network of method section 8 with the same masks; the Keras one uses `TimeDistributed`
-blocks and `ConvLSTM2D`, which computes on padding too. CPU seconds are the steadier number on a
-machine that is shared.
+Used by `benchmarks.bench`. Keras' network is `TimeDistributed` blocks and `ConvLSTM2D`, which
+compute on padding too; both have the same weights. Inputs are in memory: reading is left out.
 """
 
-import time
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-import typer
+from numpy.typing import NDArray
 
+from groundshift.models.compiled import stepper
 from groundshift.models.losses import tanimoto_with_complement
-from groundshift.models.networks import NetworkSpec, build
+from groundshift.models.networks import NetworkSpec, build, weights
+from groundshift.models.walk import Images, Spans
+from groundshift.reference import published_detector
+
+TILE = 32
+"""Edge of the tiles that the published system scores and trains on."""
+HALO = 17
+"""Influence radius of the published network."""
+GROUP = 10
+"""Windows that `map_cell` scores together on a block of 256 within its memory."""
+DIRECT = 9 * (4 * 10 + 13 * 26 + 26 * 26 + 2 * (10 * 40 + 26 * 104))
+"""Multiplications of the plain convolutions of one pixel and step."""
 
 
-class Case(NamedTuple):
-    """A batch and the network for it."""
+@dataclass(frozen=True)
+class Work:
+    """Windows to score or to train on.
 
-    name: str
-    spec: NetworkSpec
-    samples: int
+    Attributes:
+        steps: of the longest window, to which Keras' batches are padded.
+        stride: steps from one window to the next.
+        windows: number of windows in time.
+        block: edge of the block they are mapped on, without its halo.
+        batch: windows in a batch of tiles.
+    """
+
     steps: int
-    edge: int
-    shortest: float
-    """Steps of the shortest sample as a share of the longest."""
+    stride: int
+    windows: int
+    block: int
+    batch: int
+
+    @property
+    def ranges(self) -> NDArray[np.int64]:
+        """Half-open ranges of steps, [window, 2]; one in three is as long as can be."""
+        first = self.stride * np.arange(self.windows)
+        shorter = (np.arange(self.windows) * 7) % 3 * self.steps // 10
+        return np.stack([first, first + self.steps - shorter], axis=1)
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of the published size on the block."""
+        return (self.block // TILE) ** 2
+
+    @property
+    def products(self) -> float:
+        """Multiplications of the convolutions of a block with its halo, as our kernel makes them.
+
+        In pixels of one window; of a frame's own convolutions each window has its share.
+        """
+        spec = NetworkSpec.of_era("s12")
+        radar, optical = spec.radar_filters, spec.optical_filters
+        frame = spec.radar_channels * radar + 4 * radar**2
+        frame += spec.optical_channels * optical + optical**2 + 4 * optical**2
+        recurrent = 4 * radar**2 + 4 * optical**2
+        ranges = self.ranges
+        steps = float((ranges[:, 1] - ranges[:, 0]).sum())
+        shared = float(sum(np.ptp(ranges[at : at + GROUP]) for at in range(0, self.windows, GROUP)))
+        winograd = 36 / 16
+        return winograd * (recurrent * steps + frame * shared) * (self.block + 2 * HALO) ** 2
 
 
-CASES = (
-    Case("tiny", NetworkSpec(4, 10, 4, 8), 16, 46, 16, 1.0),
-    Case("tiny, half of the steps padding at most", NetworkSpec(4, 10, 4, 8), 16, 61, 16, 0.5),
-    Case("published s12", NetworkSpec.of_era("s12"), 2, 92, 32, 1.0),
-)
+FRAMES = 8
+"""Different frames, shown in turn, so that memory is that of the work."""
 
 
-def keras_network(case: Case) -> keras.Model:
-    """The same network from Keras's own layers."""
-    spec = case.spec
-    values = keras.Input((case.steps, case.edge, case.edge, spec.channels), name="values")
-    steps = keras.Input((case.steps,), dtype="bool", name="steps")
+def frames_of(edge: int) -> NDArray[np.float32]:
+    """Frames [frame, y, x, channel]; step t shows frame t modulo their number."""
+    values = np.random.default_rng(0).random((FRAMES, edge, edge, 17), np.float32)
+    values[..., :4] *= 0.2
+    return values
+
+
+def our_mapping(work: Work) -> Callable[[], NDArray[np.float32]]:
+    """All windows of a block with its halo, a group at a time."""
+    (network,) = published_detector("s12").networks
+    ours = stepper(network)
+    frames = frames_of(work.block + 2 * HALO)
+    ranges = work.ranges
+
+    def run() -> NDArray[np.float32]:
+        return np.concatenate(
+            [
+                ours.score(_spans(frames, ranges[at : at + GROUP]), ranges[at : at + GROUP])
+                for at in range(0, len(ranges), GROUP)
+            ]
+        )[:, HALO:-HALO, HALO:-HALO]
+
+    return run
+
+
+def our_tile(work: Work) -> Callable[[], NDArray[np.float32]]:
+    """The first windows of one tile without context, as Keras is given them."""
+    (network,) = published_detector("s12").networks
+    ours, frames, ranges = stepper(network), frames_of(TILE), work.ranges[: work.batch]
+    return lambda: ours.score(_spans(frames, ranges), ranges)
+
+
+def keras_tile(work: Work) -> Callable[[], NDArray[np.float32]]:
+    """`predict` on the first windows of one tile, padded to the longest."""
+    network = keras_network(NetworkSpec.of_era("s12"), work.steps, (TILE, TILE))
+    assign(network, weights(published_detector("s12").networks[0]))
+    frames = frames_of(TILE)
+    values, steps = padded(
+        [frames[np.arange(*span) % FRAMES] for span in work.ranges[: work.batch]], work.steps
+    )
+    return lambda: np.asarray(network.predict({"values": values, "steps": steps}, verbose=0))
+
+
+def our_training(work: Work, equal_length: bool = False) -> Callable[[], Any]:
+    """Training steps on one batch; loss and gradients of the first."""
+    return _training(build(NetworkSpec.of_era("s12"), seed=0), work, equal_length, fit=False)
+
+
+def keras_training(work: Work, equal_length: bool = False) -> Callable[[], Any]:
+    """`fit` on the same batch, padded to the longest a window may be."""
+    spec = NetworkSpec.of_era("s12")
+    network = keras_network(spec, work.steps, (TILE, TILE))
+    assign(network, weights(build(spec, seed=0)))
+    return _training(network, work, equal_length, fit=True)
+
+
+def _training(
+    network: keras.Model, work: Work, equal_length: bool, *, fit: bool
+) -> Callable[[], Any]:
+    values, steps, labels = training_batch(work, equal_length)
+    given = {"values": values, "steps": steps}
+    rate = 1e-5
+    network.compile(optimizer=keras.optimizers.SGD(rate, momentum=0.8), loss=_loss)
+    optimiser = network.optimizer
+    optimiser.build(network.trainable_variables)
+
+    @tf.function(reduce_retracing=True)
+    def step(given: dict[str, tf.Tensor], labels: tf.Tensor) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tanimoto_with_complement(labels, network(given, training=True))
+        gradients = tape.gradient(loss, network.trainable_variables)
+        optimiser.apply(gradients, network.trainable_variables)
+        return loss, gradients
+
+    if equal_length:
+        tensors = {name: tf.constant(value) for name, value in given.items()}
+        loss, gradients = step(tensors, tf.constant(labels))
+        by_name = {
+            _name(variable): gradient.numpy()
+            for variable, gradient in zip(network.trainable_variables, gradients, strict=True)
+        }
+        return lambda: (float(loss), by_name)
+    if fit:
+        return lambda: network.fit(given, labels, batch_size=work.batch, verbose=0) and None
+    tensors = {name: tf.constant(value) for name, value in given.items()}
+    return lambda: step(tensors, tf.constant(labels))[0].numpy() and None
+
+
+def training_batch(work: Work, equal_length: bool) -> tuple[Any, Any, Any]:
+    """Values, real steps and labels of a batch of tiles of a window each."""
+    rng = np.random.default_rng(1)
+    ranges = work.ranges[: work.batch]
+    lengths = np.full(len(ranges), work.steps) if equal_length else ranges[:, 1] - ranges[:, 0]
+    series = [rng.random((length, TILE, TILE, 17), np.float32) for length in lengths]
+    values, steps = padded(series, work.steps)
+    labels = (rng.random((len(lengths), TILE, TILE)) < 0.1).astype(np.float32)
+    return values, steps, labels
+
+
+def padded(
+    series: list[NDArray[np.float32]], length: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Windows [t, y, x, channel] as one array with -1 behind, and which steps are real."""
+    values = np.full((len(series), length, *series[0].shape[1:]), -1, np.float32)
+    steps = np.zeros((len(series), length), bool)
+    for number, window in enumerate(series):
+        values[number, : len(window)] = window
+        steps[number, : len(window)] = True
+    return values, steps
+
+
+def keras_network(spec: NetworkSpec, longest: int, shape: tuple[int, int]) -> keras.Model:
+    """The same network from Keras' own layers."""
+    values = keras.Input((longest, *shape, spec.channels), name="values")
+    steps = keras.Input((longest,), dtype="bool", name="steps")
     branches = []
-    for channels, filters, blocks in (
-        (slice(0, spec.radar_channels), spec.radar_filters, 1),
-        (slice(spec.radar_channels, None), spec.optical_filters, 2),
+    for role, channels, filters, blocks in (
+        ("radar", slice(0, spec.radar_channels), spec.radar_filters, 1),
+        ("optical", slice(spec.radar_channels, None), spec.optical_filters, 2),
     ):
         features = values[..., channels]
-        for _ in range(blocks):
+        for number in range(1, blocks + 1):
             convolution = keras.layers.Conv2D(filters, 3, padding="same")
-            features = keras.layers.TimeDistributed(convolution)(features)
-            features = keras.layers.ReLU()(keras.layers.BatchNormalization()(features))
+            wrapped = keras.layers.TimeDistributed(convolution, name=f"{role}_block_{number}")
+            normal = keras.layers.BatchNormalization(name=f"{role}_block_{number}_normal")
+            features = keras.layers.ReLU()(normal(wrapped(features)))
         memory = keras.layers.ConvLSTM2D(
             filters,
             3,
             padding="same",
             recurrent_activation=lambda z: keras.ops.clip(0.2 * z + 0.5, 0, 1),
+            name=f"{role}_memory",
         )
         branches.append(memory(features, mask=steps))
     merged = keras.layers.Concatenate()(branches)
-    for _ in range(2):
-        merged = keras.layers.Conv2D(spec.head_filters, 3, padding="same")(merged)
-        merged = keras.layers.ReLU()(keras.layers.BatchNormalization()(merged))
-    score = keras.layers.Conv2D(1, 1, activation="sigmoid")(merged)
+    for number in (1, 2):
+        merged = keras.layers.Conv2D(spec.head_filters, 3, padding="same", name=f"head_{number}")(
+            merged
+        )
+        normal = keras.layers.BatchNormalization(name=f"head_{number}_normal")
+        merged = keras.layers.ReLU()(normal(merged))
+    score = keras.layers.Conv2D(1, 1, activation="sigmoid", name="output")(merged)
     return keras.Model({"values": values, "steps": steps}, keras.ops.squeeze(score, axis=-1))
 
 
-def measure(network: keras.Model, case: Case) -> dict[str, tuple[float, float]]:
-    """Best wall and CPU seconds of a training step and of scoring a batch, after compilation."""
-    generator = np.random.default_rng(0)
-    shape = (case.samples, case.steps, case.edge, case.edge, case.spec.channels)
-    lengths = np.linspace(case.shortest, 1, case.samples) * case.steps
-    given = {
-        "values": tf.constant(generator.normal(size=shape), tf.float32),
-        "steps": tf.constant(np.arange(case.steps) < lengths[:, np.newaxis]),
-    }
-    labels = tf.constant(generator.random((case.samples, case.edge, case.edge)) < 0.1, tf.float32)
-    optimiser = keras.optimizers.Adam(1e-3)
-    optimiser.build(network.trainable_variables)
-
-    @tf.function
-    def train() -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = tanimoto_with_complement(labels, network(given, training=True))
-        gradients = tape.gradient(loss, network.trainable_variables)
-        optimiser.apply(gradients, network.trainable_variables)
-        return loss
-
-    @tf.function
-    def score() -> tf.Tensor:
-        return network(given, training=False)
-
-    return {"train": _best(train), "score": _best(score)}
+def assign(network: keras.Model, arrays: dict[str, NDArray[np.float32]]) -> None:
+    """Give a network of Keras' layers the weights of one of ours."""
+    for variable in network.weights:
+        variable.assign(arrays[_name(variable)])
 
 
-def _best(run: Callable[[], Any], repeats: int = 5) -> tuple[float, float]:
-    run()
-    seconds = []
-    for _ in range(repeats):
-        wall, processor = time.perf_counter(), time.process_time()
-        run().numpy()
-        seconds.append((time.perf_counter() - wall, time.process_time() - processor))
-    return min(s[0] for s in seconds), min(s[1] for s in seconds)
+def _name(variable: keras.Variable) -> str:
+    """Our name `layer/weight` of a network's variable, ours or Keras'."""
+    layer, *_, weight = variable.path.split("/")
+    return f"{layer.removesuffix('_normal')}/{weight}"
 
 
-def main(
-    threads: Annotated[int, typer.Option(help="Threads inside and between operations.")] = 2,
-) -> None:
-    """Print seconds for every case."""
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    for case in CASES:
-        shape = f"{case.samples} x {case.steps} x {case.edge} x {case.edge} x {case.spec.channels}"
-        typer.echo(f"{case.name}: batch {shape}")
-        for name, network in (("ours", build(case.spec, seed=0)), ("Keras", keras_network(case))):
-            for what, (wall, processor) in measure(network, case).items():
-                typer.echo(f"  {name:5s} {what}: {wall:.3f} s, {processor:.3f} s of CPU")
+def _loss(labels: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    return tanimoto_with_complement(labels, scores)
 
 
-if __name__ == "__main__":
-    typer.run(main)
+def _spans(frames: NDArray[np.float32], ranges: NDArray[np.int64]) -> Spans:
+    """What the branches see in the steps of some windows."""
+    radar = NetworkSpec.of_era("s12").radar_channels
+    shown = np.arange(ranges[:, 0].min(), ranges[:, 1].max()) % FRAMES
+    parts = (frames[..., :radar], frames[..., radar:])
+    return [[Images(part.__getitem__, shown) for part in parts]]

@@ -13,23 +13,20 @@ values.
 import argparse
 import gzip
 import json
-import multiprocessing
 import os
-import resource
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import product
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.measuring import Cost, Side
 from components.fetch.stage import run as fetch
 from components.stack.stage import run as stack
 from groundshift.cube.store import Cube
@@ -45,17 +42,6 @@ SENSORS = {
     "s2": ("S2", "L1C_data", SENTINEL2),
 }
 """Folder, data feature and bands of each sensor, in the order of the tiles' channels."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one task took."""
-
-    cpu_s: float
-    wall_s: float
-    peak_mb: float
-    """Above what importing its modules costs, mapped files included."""
-    written_mb: float
 
 
 def main() -> None:
@@ -97,31 +83,15 @@ def show(rows: dict[str, Cost], same: bool) -> None:
 
 def measured(task: Callable[[Path, Path], Path], workload: Path, folder: Path) -> Cost:
     """Run a task in a fresh process and take its cost."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_measure, args=(task, workload, folder, sender))
-    process.start()
-    sender.close()
-    try:
-        cost: Cost = receiver.recv()
-    except EOFError:
-        raise SystemExit(f"{task.__name__} failed") from None
-    finally:
-        process.join()
+    side = Side(_ready, {"task": task, "workload": workload, "folder": folder})
+    cost, _ = side.turn()
+    side.end()
     return cost
 
 
-def _measure(
-    task: Callable[[Path, Path], Path], workload: Path, folder: Path, sender: Connection
-) -> None:
+def _ready(task: Callable[[Path, Path], Path], workload: Path, folder: Path) -> Callable[[], Path]:
     os.environ["GROUNDSHIFT_WORK"] = str(folder / "work")
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    cpu, wall = time.process_time(), time.perf_counter()
-    output = task(workload, folder)
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
-    sender.send(Cost(cpu, wall, peak / 1024, size / 1e6))
+    return lambda: task(workload, folder)
 
 
 def run_fetch(workload: Path, folder: Path) -> Path:

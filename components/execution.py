@@ -98,6 +98,8 @@ def execute(verb: Verb, common: Common, values: dict[str, Any]) -> None:
         given = {name: values[name] for name in verb.folders if values[name] is not None}
         output = output_of(verb.folders, given)
         store = ArtifactStore.open(common.store) if common.store else None
+        if store is not None:
+            store.require()
         outcome = Outcome(verb.stage, verb.mode(output), common.cell)
         journal = Journal(outcome, store, os.environ.get(RUN_ID, ""))
         if refusal := journal.refused():

@@ -168,11 +168,11 @@ def test_the_schedules_in_readme_are_valid(tmp_path):
 
 @pytest.mark.parametrize("page", ["README.md", "docs/fetch.md"])
 def test_the_areas_of_the_examples_are_valid(tmp_path, page):
-    (example,) = yaml_blocks("areas", ROOT / page)
     path = tmp_path / "params.yaml"
-    path.write_text(example)
-    for stage in STAGES:
-        assert load(stage, path).name == "myarea"
+    for example in yaml_blocks("areas", ROOT / page):
+        path.write_text(example)
+        for stage in STAGES:
+            assert load(stage, path).name == "myarea"
 
 
 def test_the_secrets_of_a_service_fit_a_profile(tmp_path):

@@ -115,3 +115,29 @@ def test_services_are_asked_at_once_by_their_own_number(params):
     chosen = ["fetch.source=sentinelhub", f"fetch.sentinelhub.sensors.s2={sensor}"]
     assert load("fetch", params, overrides=["fetch.workers=3"]).fetch.threads == 3
     assert load("fetch", params, overrides=chosen).fetch.threads == 8
+    chosen = ["fetch.source=stac", f"fetch.stac.sensors.s2={sensor}", "fetch.stac.concurrency=5"]
+    assert load("fetch", params, overrides=chosen).fetch.threads == 5
+
+
+@pytest.mark.parametrize(
+    ("sensor", "message"),
+    [
+        ("{mission: sentinel1, bands: [VV]}", "orbit: expected ascending or descending"),
+        ("{mission: sentinel1, orbit: ascending, bands: [VV], max_cloud: 9}", "expected neither"),
+        ("{mission: sentinel2, bands: [B02, B02]}", "bands: expected different ones"),
+        ("{mission: sentinel2, bands: [B02], mask: {folder: scl}}", "the name of a mask layer"),
+    ],
+)
+def test_a_sensor_of_an_api_that_makes_no_sense_is_refused(params, sensor, message):
+    chosen = ["fetch.source=stac", f"fetch.stac.sensors.one={sensor}"]
+    with pytest.raises(SettingsError, match=message):
+        load("fetch", params, overrides=chosen)
+
+
+def test_an_unknown_api_needs_its_address_and_what_it_holds(params):
+    sensor = "fetch.stac.sensors.s2={mission: sentinel2, bands: [B02]}"
+    chosen = ["fetch.source=stac", "fetch.stac.provider=other", sensor]
+    with pytest.raises(SettingsError, match="expected the address of an API"):
+        load("fetch", params, overrides=chosen)
+    with pytest.raises(SettingsError, match="needs level, collection, and the key of an asset"):
+        load("fetch", params, overrides=[*chosen, "fetch.stac.url=https://there"])

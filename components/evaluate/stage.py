@@ -67,9 +67,8 @@ def run(
         network = partial(score_network, detector, images)
         theirs = None if rival is None else partial(score_network, rival, images)
         find, outline = (_finder(settings.evaluate.min_event, by) for by in (images, None))
-        results = Evaluation(
-            images, indexed, settings.evaluate, network, find, outline, theirs
-        ).results()
+        scorers = (network, find, outline, theirs)
+        results = Evaluation(images, indexed, settings.evaluate, *scorers).results()
         gate = judge_gate(results[0], settings.evaluate.gate, incomparable)
         pictures = [path.name for path in write_files(draft.folder, results, gate)]
         licences = sorted({line for manifest in inputs.values() for line in manifest.licences})

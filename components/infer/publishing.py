@@ -8,9 +8,11 @@ from groundshift.products.canvas import Canvas
 from groundshift.products.catalogue import CatalogueText, write_catalogue
 from groundshift.products.events_io import write_events
 from groundshift.products.findings import CellFindings
-from groundshift.products.page.site import write_site
+from groundshift.products.page.chunks import PAGE
+from groundshift.products.page.site import INDEX, write_site
 from groundshift.products.report.compose import Background, write_report
 from groundshift.products.survey import Survey
+from groundshift.products.timelapse import GIF, MP4, Scenes, draw_frames, write_gif, write_mp4
 from groundshift.samples.labels.truth import URBAN
 from groundshift.settings import InferStage
 
@@ -46,6 +48,11 @@ def publish(
     write_report(survey, background)
     if settings.infer.page:
         write_site(survey, background)
+    if settings.infer.timelapse:
+        scenes = Scenes(draft.folder, survey.windows, survey.events, background.cubes)
+        frames = list(draw_frames(scenes))
+        write_mp4(draft.folder / MP4, frames)
+        write_gif(draft.folder / GIF, frames)
     draft.values.add_text("cells", [f"{found.cell.id} {found.value_hash}" for found in findings])
     draft.summary.update(summary_of(findings, survey.threshold))
     return survey
@@ -76,4 +83,5 @@ def _background(settings: InferStage, sources: Sources, period: tuple[int, int])
         chain=sources.chain,
         settings=settings.affecting(),
         licences=sources.licences,
+        page=f"{PAGE}/{INDEX}" if settings.infer.page else "",
     )

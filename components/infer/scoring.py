@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from components.infer.sources import Sources
 from components.progress import shown
@@ -13,7 +15,7 @@ from groundshift import __version__
 from groundshift.artifacts import Draft, ValueHash, read_manifest
 from groundshift.cube.store import CellCube
 from groundshift.errors import ContractError
-from groundshift.models.inference import map_cell, shown_digests
+from groundshift.models.inference import map_members, shown_digests
 from groundshift.models.store import Detector
 from groundshift.products.findings import (
     SCORES_CONTRACT,
@@ -22,7 +24,7 @@ from groundshift.products.findings import (
     read_shown,
     survey_cell,
 )
-from groundshift.products.maps import MapWindow, read_map, score_path
+from groundshift.products.maps import PROBABILITY, SPREAD, MapWindow, read_map, score_path
 from groundshift.products.page.series import write_series
 from groundshift.samples.store import Samples
 from groundshift.samples.windows import NO_NEXT, NO_PREVIOUS
@@ -53,7 +55,8 @@ class Previous:
         manifest = read_manifest(folder, SCORES_CONTRACT)
         own = settings.affecting()
         same = (
-            manifest.inputs["model"] == sources.model.content_hash
+            # Another evaluation may have another calibration.
+            all(manifest.inputs[n] == sources.inputs[n] for n in ("model", "evaluation"))
             and manifest.licences == sources.licences
             and manifest.record["code"] == __version__
             and all(manifest.settings[name] == own[name] for name in ("area", "infer"))
@@ -104,9 +107,10 @@ def score_cell(
     now = shown_digests(detector, cell_cube, rows)
     kept = _unchanged(previous or Previous(), cell_cube, windows, now)
     fresh = rows[~rows["id"].isin(kept)]
-    computed = map_cell(
+    members = map_members(
         detector, cell_cube, fresh, block=settings.infer.block, halo=settings.infer.halo
     )
+    computed = (_layered(window, found, sources) for window, found in members)
     findings = survey_cell(
         cell_cube,
         shown(_maps(windows, kept, computed), "windows", len(rows)),
@@ -137,14 +141,25 @@ def _unchanged(
 def _maps(
     windows: Mapping[int, MapWindow],
     kept: Mapping[int, Path],
-    computed: Iterator[tuple[int, Any]],
+    computed: Iterator[ScoredMap],
 ) -> Iterator[ScoredMap]:
     """All windows' scores in order of time, read or computed."""
     for window in windows:
         if window in kept:
             yield ScoredMap(window, read_map(kept[window]), kept[window])
         else:
-            yield ScoredMap(*next(computed))
+            yield next(computed)
+
+
+def _layered(window: int, members: NDArray[np.float32], sources: Sources) -> ScoredMap:
+    """The mean of the members [member, y, x], with the layers that can be had of it."""
+    score = members.mean(axis=0)
+    layers = {}
+    if sources.calibration is not None:
+        layers[PROBABILITY] = sources.calibration(score)
+    if len(members) > 1:
+        layers[SPREAD] = members.std(axis=0)
+    return ScoredMap(window, score, layers=layers)
 
 
 def _windows(settings: InferStage, samples: Samples, cell_cube: CellCube) -> pd.DataFrame:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from groundshift.artifacts import Manifest, read_manifest
 from groundshift.artifacts.manifest import WRITERS
+from groundshift.assessment.calibrating import Calibration
+from groundshift.assessment.files import read_calibration
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
 from groundshift.models.store import CONTRACT as MODEL
@@ -70,6 +72,11 @@ class Sources:
     def tags(self) -> dict[str, str]:
         """GeoTIFF tags of every map."""
         return {"MODEL": self.model.content_hash, "ATTRIBUTION": "; ".join(self.licences)}
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What makes probabilities of the scores; None where the evaluation knew no truth."""
+        return read_calibration(self.evidence.folder)
 
     @property
     def threshold(self) -> float:

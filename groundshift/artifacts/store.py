@@ -31,6 +31,7 @@ from groundshift.artifacts.documents import BucketDocuments, Documents, FolderDo
 from groundshift.artifacts.file_digests import FileDigests
 from groundshift.artifacts.folder_objects import FolderObjects, Held
 from groundshift.artifacts.hashing import digest
+from groundshift.artifacts.leases import SWEEP
 from groundshift.artifacts.manifest import VERSIONS, WRITERS, Manifest, read_single
 from groundshift.artifacts.outcomes import Outcome
 from groundshift.artifacts.references import Champion, Reference
@@ -79,6 +80,16 @@ class ArtifactStore:
         except (FileExistsError, NotADirectoryError) as error:
             raise SettingsError(f"--store {address}: expected a folder, found a file") from error
         return cls(str(root), FolderDocuments(root), FolderObjects(root))
+
+    def require(self) -> None:
+        """Refuse a store that can't be reached, before work is done for it.
+
+        Raises:
+            SourceError: S3 refuses, or can't be reached.
+            SettingsError: there is no such bucket.
+        """
+        if isinstance(self.objects, BucketObjects):
+            self.documents.read(f"leases/{SWEEP}.json")
 
     @property
     def root(self) -> Path | None:
@@ -305,8 +316,8 @@ class ArtifactStore:
         Raises:
             ContractError: it is not in the store.
         """
-        self.manifest(reference)
-        self.documents.write(_place("tags", name), asdict(reference))
+        whole = Reference.to(self.manifest(reference))
+        self.documents.write(_place("tags", name), asdict(whole))
 
     def tagged(self, name: str) -> Reference | None:
         """What is kept by a name; None if nothing is."""

@@ -216,7 +216,10 @@ class Evaluation:
         cells = list(self._cube.cells.values())
         windows = self._samples.windows
         labels, published = self._samples.settings["synthetic"], era(self._samples.settings["era"])
-        test = RadarTest(labels["looks"] or published.looks, published.significance)
+        # The published significance is one comparison's. A window compares every look, so that one
+        # in eight steady pixels would show a change; divided, it is that of a window.
+        significance = published.significance / self._samples.settings["max_steps"]
+        test = RadarTest(labels["looks"] or published.looks, significance)
         betas = compared_betas(cells, windows[windows["complete"]])
         found = simple_baselines(cells[0], betas, labels["shift"], test)
         target = self._samples.target

@@ -90,6 +90,7 @@ def build(source: Source, draft: Draft, settings: StackStage) -> None:
         log.info("cell %s: %d steps, %s", plan.cell.id, len(plan.times), _counts(plan))
     draft.summary.update(summary_of(content, entries))
     draft.licences.update(source.manifest.licences)
+    draft.record["acquired"] = acquired(source)
 
 
 def advance(state: PixelState, source: Source, place: tuple[str, str, Tile], frame: Frame) -> None:
@@ -158,6 +159,12 @@ def hash_cell(values: ValueHash, plan: CellPlan, indices: Mapping[str, SensorInd
         values.add(f"{cell_id}/{name}/step", steps)
         values.add(f"{cell_id}/{name}/time", indices[name].slot_times[list(sensor.slots)])
         values.add(f"{cell_id}/{name}/frame", indices[name].digests[list(sensor.slots)])
+
+
+def acquired(source: Source) -> dict[str, Any]:
+    """What was acquired by sensor, for the record: the cube itself holds what was seen."""
+    counts: dict[str, Any] = source.manifest.summary.get("counts", {})
+    return counts
 
 
 def cell_entry(plan: CellPlan, revision: int) -> dict[str, Any]:

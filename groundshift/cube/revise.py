@@ -21,7 +21,7 @@ from groundshift import __version__
 from groundshift.artifacts import Manifest, ValueHash, link_tree
 from groundshift.artifacts.manifest import FILE_NAME, VERSIONS, FileEntry
 from groundshift.artifacts.writing import provenance
-from groundshift.cube.build import Content, cell_entry, finish_cell, hash_cell, summary_of
+from groundshift.cube.build import Content, acquired, cell_entry, finish_cell, hash_cell, summary_of
 from groundshift.cube.commit import CONTRACT, Preparation, entries_of, preparing
 from groundshift.cube.layout import NO_SLOT, Revision, SensorArrays, SensorIndex, read_index
 from groundshift.cube.plan import CellPlan, plan_cell, plan_from, read_looks
@@ -242,7 +242,7 @@ def _manifest(
         value_hash=values.hexdigest(),
         summary=summary_of(content, [cell_entry(c.plan, c.revision.number) for c in cells]),
         licences=tuple(sorted(source.manifest.licences)),
-        record=record,
+        record=record | {"acquired": acquired(source)},
     )
 
 

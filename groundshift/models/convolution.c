@@ -209,23 +209,20 @@ HELPER(void INSTANCE(pixels, KIND))(const vec *sums, vec *found)
         INSTANCE(leave, KIND)(lines[j], 1, found + 4 * j, 1);
 }
 
-/* Quotient of polynomials, right to 3e-7. */
+/* 1 - 2 / (exp(2 x) + 1), within 2e-7. The power of 2 is split: a sum with 1.5 * 2^23 has the whole
+ * part of the exponent in its last bits, a polynomial fitted to the rest is right to 1e-7. */
 HELPER(vec INSTANCE(tangent, KIND))(vec x)
 {
-    x = INSTANCE(clip, KIND)(x, -7.9f, 7.9f);
-    vec x2 = x * x;
-    vec above = splat(-2.76076847742355e-16f);
-    above = above * x2 + 2.00018790482477e-13f;
-    above = above * x2 - 8.60467152213735e-11f;
-    above = above * x2 + 5.12229709037114e-08f;
-    above = above * x2 + 1.48572235717979e-05f;
-    above = above * x2 + 6.37261928875436e-04f;
-    above = above * x2 + 4.89352455891786e-03f;
-    vec below = splat(1.19825839466702e-06f);
-    below = below * x2 + 1.18534705686654e-04f;
-    below = below * x2 + 2.26843463243900e-03f;
-    below = below * x2 + 4.89352518554385e-03f;
-    return x * above / below;
+    vec exponent = INSTANCE(clip, KIND)(x, -9, 9) * 2.8853900818f;
+    vec whole = exponent + 12582912.0f;
+    vec rest = exponent - (whole - 12582912.0f);
+    vec power = 9.671697938e-03f + rest * 1.321867248e-03f;
+    power = 5.550892952e-02f + rest * power;
+    power = 2.402223800e-01f + rest * power;
+    power = 6.931468559e-01f + rest * power;
+    power = 1.0f + rest * power;
+    power = (vec)((lanes)power + ((lanes)whole << 23));
+    return 1.0f - 2.0f / (power + 1.0f);
 }
 
 HELPER(vec INSTANCE(gate, KIND))(vec x)

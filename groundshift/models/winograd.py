@@ -243,19 +243,25 @@ def kernel(kind: str | None = None, threads: int | None = None) -> Kernel | None
 
     Args:
         kind: name of one of `kinds`; by default the best one.
-        threads: that share the work; by default one for each processor core.
+        threads: that share the work; by default OMP_NUM_THREADS, or one for each processor core.
     """
     library = _library()
     if library is None:
         return None
     chosen = {each.name: each for each in kinds()}[kind or kinds()[-1].name]
-    return Kernel(library, chosen, threads or len(os.sched_getaffinity(0)))
+    return Kernel(library, chosen, threads or _threads())
 
 
 def kinds() -> tuple[_Kind, ...]:
     """Those of `KINDS` that run on this processor; none where no kernel was compiled."""
     library = _library()
     return () if library is None else KINDS[: library.kind() + 1]
+
+
+def _threads() -> int:
+    """As other numerical libraries have it."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdecimal() and int(wanted) else len(os.sched_getaffinity(0))
 
 
 @cache

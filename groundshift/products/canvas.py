@@ -168,10 +168,9 @@ def backdrops(
     dates: list[tuple[int, int, int, int]] = []
     sensor = None
     for cell_cube in cubes.values():
-        role = next((r for r in ("optical", "radar_a", "radar_b") if r in cell_cube.roles), None)
-        if role is None:
+        sensor = _shown_sensor(cell_cube)
+        if sensor is None:
             return None
-        sensor = cell_cube.sensors[cell_cube.roles[role]]
         first, second = _looks(cell_cube, sensor)
         for image, steps in ((early, first), (late, second)):
             canvas.paste(image, cell_cube.cell, _composite(cell_cube, sensor, steps, canvas.factor))
@@ -194,6 +193,38 @@ def backdrops(
         for image, caption in zip((early, late), captions, strict=True)
     )
     return before, after
+
+
+def ground_at(
+    cubes: Mapping[str, "CellCube"], canvas: Canvas, time: int, limits: tuple[float, float]
+) -> NDArray[np.float32]:
+    """The ground as it was last seen up to an instant, stretched: [y, x, 3] in 0...1.
+
+    It is the median of the last looks, so that a cloud that the mask missed is not drawn.
+
+    Args:
+        cubes: of the cells.
+        canvas: the picture grid.
+        time: in seconds since 1970.
+        limits: values shown as 0 and 1.
+    """
+    image = canvas.blank(3)
+    for cell_cube in cubes.values():
+        sensor = _shown_sensor(cell_cube)
+        if sensor is None:
+            continue
+        _, _, looks = cell_cube.looks(sensor.name, slice(0, 0), slice(0, 0), (0,))
+        last = looks[cell_cube.times[looks] <= time][-_COMPOSITE:]
+        if len(last):
+            own = _composite(cell_cube, sensor, last, canvas.factor)
+            canvas.paste(image, cell_cube.cell, own)
+    return _stretch(image, limits)
+
+
+def _shown_sensor(cell_cube: "CellCube") -> Sensor | None:
+    """The optical sensor; a radar where there is no optical one."""
+    role = next((r for r in ("optical", "radar_a", "radar_b") if r in cell_cube.roles), None)
+    return None if role is None else cell_cube.sensors[cell_cube.roles[role]]
 
 
 def _shown_bands(sensor: Sensor) -> tuple[int, ...]:

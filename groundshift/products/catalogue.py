@@ -23,10 +23,12 @@ from groundshift.domain.cells import Cell
 from groundshift.products.events_io import GEOJSON, GEOPARQUET
 from groundshift.products.maps import (
     DATE_OF_MAXIMUM,
+    LAYERS,
     MAXIMUM,
     NO_DATE,
     MapWindow,
     aggregate_path,
+    band_names,
     score_path,
 )
 
@@ -101,7 +103,12 @@ def _cell_items(folder: Path, cell: Cell, windows: Iterable[MapWindow]) -> Itera
     for window in windows:
         item = _item(f"{cell.id}_{window.name}", footprint, (window.start, window.end), cell.core)
         path = score_path(folder, cell, window)
-        item.add_asset("score", _cog(path, "Score of change", "score", "float32", "nan"))
+        asset = _cog(path, "Score of change", "score", "float32", "nan")
+        layers = band_names(path)[1:]
+        if layers:
+            described = [{"name": name, "description": LAYERS[name]} for name in layers]
+            asset.extra_fields["bands"] = [{"name": "score"}, *described]
+        item.add_asset("score", asset)
         yield item
     if windows:
         period = (windows[0].start, max(window.end for window in windows))

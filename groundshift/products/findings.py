@@ -8,7 +8,7 @@ Beside the cell's maps (see `maps`) lie
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import geopandas as gpd
@@ -43,11 +43,13 @@ class ScoredMap:
         window: id of the window.
         score: [y, x] on the cell's core.
         written: a file that holds this very map already.
+        layers: [y, x] of `maps.LAYERS`.
     """
 
     window: int
     score: NDArray[np.float32]
     written: Path | None = None
+    layers: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def survey_cell(
     held = np.lib.format.open_memmap(path, "w+", np.float32, (len(windows), *cell.core.shape))
     hectares = np.zeros(len(windows))
     for number, scored in enumerate(_as_expected(scores, list(windows), cell)):
-        writer.add(windows[scored.window], scored.score, scored.written)
+        writer.add(windows[scored.window], scored.score, scored.written, scored.layers)
         held[number] = scored.score
         hectares[number] = (scored.score >= threshold).sum() * pixel_area(cell.core) / 1e4
     writer.finish()

@@ -2,7 +2,8 @@
 
 Layout inside the artifact:
 
-    scores/<cell>/<start>_<end>.tif         score of one window, start and end in UTC
+    scores/<cell>/<start>_<end>.tif         score of one window, start and end in UTC; further bands
+                                            are `LAYERS`, as far as they can be had
     aggregates/<cell>/maximum.tif           greatest score over all windows
     aggregates/<cell>/date_of_maximum.tif   middle of the window it comes from, days since 1970
 
@@ -14,6 +15,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,13 @@ from groundshift.errors import ContractError
 CONTRACT = "maps"
 SCORES, AGGREGATES = "scores", "aggregates"
 MAXIMUM, DATE_OF_MAXIMUM = "maximum", "date_of_maximum"
+
+PROBABILITY, SPREAD = "probability", "spread"
+LAYERS = {
+    PROBABILITY: "probability of change within the window, calibrated on known truth",
+    SPREAD: "standard deviation of the ensemble's scores",
+}
+"""Bands that stand behind the score: name and meaning."""
 
 NO_DATE = -1
 """Nodata of `date_of_maximum`, where no window has a score."""
@@ -76,7 +85,11 @@ class CellMaps:
         self._day = np.full(cell.core.shape, NO_DATE, np.int32)
 
     def add(
-        self, window: MapWindow, score: NDArray[np.float32], written: Path | None = None
+        self,
+        window: MapWindow,
+        score: NDArray[np.float32],
+        written: Path | None = None,
+        layers: Mapping[str, NDArray[np.float32]] = MappingProxyType({}),
     ) -> Path:
         """Write one window's map.
 
@@ -84,6 +97,7 @@ class CellMaps:
             window: later than those before.
             score: [y, x] float32 on the cell's core, 0...1, NaN where there is none.
             written: a file with this very map and the same tags, which is shared.
+            layers: [y, x] of `LAYERS`, written behind the score.
 
         Returns:
             The file.
@@ -111,7 +125,8 @@ class CellMaps:
             share_file(written, path)
             return path
         tags = {"WINDOW_START": isoformat(window.start), "WINDOW_END": isoformat(window.end)}
-        write_cog(path, score, self.cell.core, name="score", nodata=np.nan, tags=tags | self._tags)
+        named = {"score": score, **layers}
+        write_cog(path, named, self.cell.core, nodata=np.nan, tags=tags | self._tags)
         return path
 
     def finish(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
@@ -128,10 +143,10 @@ class CellMaps:
             tags["WINDOW_START"] = isoformat(self.windows[0].start)
             tags["WINDOW_END"] = isoformat(max(window.end for window in self.windows))
         path = aggregate_path(folder, self.cell, MAXIMUM)
-        write_cog(path, self._maximum, core, name="score", nodata=np.nan, tags=tags)
+        write_cog(path, {"score": self._maximum}, core, nodata=np.nan, tags=tags)
         path = aggregate_path(folder, self.cell, DATE_OF_MAXIMUM)
         unit = "days since 1970-01-01"
-        write_cog(path, self._day, core, name=unit, nodata=NO_DATE, tags=tags)
+        write_cog(path, {unit: self._day}, core, nodata=NO_DATE, tags=tags)
         return self._maximum, self._day
 
 
@@ -146,6 +161,11 @@ def window_of(path: Path) -> MapWindow:
     if start is None or end is None:
         raise ContractError(f"{path}: expected a name of two times, found none")
     return MapWindow(start, end)
+
+
+def mapped_windows(folder: Path, cell: Cell) -> tuple[MapWindow, ...]:
+    """The windows of which an artifact holds a cell's maps, in order."""
+    return tuple(window_of(path) for path in sorted((folder / SCORES / cell.id).glob("*.tif")))
 
 
 def aggregate_path(folder: Path, cell: Cell, name: str) -> Path:
@@ -164,24 +184,24 @@ def share_file(source: Path, target: Path) -> None:
 
 def write_cog(
     path: Path,
-    values: NDArray[Any],
+    bands: Mapping[str, NDArray[Any]],
     grid: GeoBox,
     *,
-    name: str,
     nodata: float,
     tags: Mapping[str, str],
 ) -> None:
-    """Write an array as a Cloud Optimized GeoTIFF: tiled, compressed, with overviews.
+    """Write arrays as a Cloud Optimized GeoTIFF: tiled, compressed, with overviews.
 
     Args:
         path: the file.
-        values: [y, x] on `grid`; floats get averaged overviews, integers the nearest pixel's.
+        bands: [y, x] on `grid` by what their numbers are, all of one type; the names become
+            descriptions and units. Floats get averaged overviews, integers the nearest pixel's.
         grid: where the pixels lie.
-        name: what the numbers are; the band's description and unit.
         nodata: number that stands for no value.
         tags: GeoTIFF tags.
     """
-    rows, columns = values.shape
+    names, first = tuple(bands), next(iter(bands.values()))
+    rows, columns = first.shape
     path.parent.mkdir(parents=True, exist_ok=True)
     with rasterio.open(
         "",
@@ -189,16 +209,17 @@ def write_cog(
         driver="MEM",
         height=rows,
         width=columns,
-        count=1,
-        dtype=values.dtype,
+        count=len(bands),
+        dtype=first.dtype,
         crs=grid.crs.to_wkt() if grid.crs is not None else None,
         transform=grid.transform,
         nodata=nodata,
     ) as raster:
-        raster.write(values, 1)
-        raster.set_band_description(1, name)
-        raster.units = (name,)
-        raster.update_tags(**tags, UNITS=name)
+        for number, (name, values) in enumerate(bands.items(), start=1):
+            raster.write(values, number)
+            raster.set_band_description(number, name)
+        raster.units = names
+        raster.update_tags(**tags, UNITS=", ".join(names))
         copy_raster(
             raster,
             path,
@@ -206,13 +227,19 @@ def write_cog(
             blocksize=_TILE,
             compress="DEFLATE",
             predictor="YES",
-            overview_resampling="AVERAGE" if values.dtype.kind == "f" else "NEAREST",
+            overview_resampling="AVERAGE" if first.dtype.kind == "f" else "NEAREST",
         )
 
 
 def read_map(path: Path, factor: int = 1) -> NDArray[Any]:
-    """Read a map, [y, x]; every `factor`-th pixel from its overviews where it is above 1."""
+    """Read a map's first band, [y, x]; above 1, every `factor`-th pixel from its overviews."""
     with rasterio.open(path) as raster:
         shape = (-(-raster.height // factor), -(-raster.width // factor))
         values: NDArray[Any] = raster.read(1, out_shape=shape)
     return values
+
+
+def band_names(path: Path) -> tuple[str, ...]:
+    """What the numbers of a map's bands are."""
+    with rasterio.open(path) as raster:
+        return tuple(str(name) for name in raster.descriptions)

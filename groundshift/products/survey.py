@@ -1,6 +1,6 @@
 """What was found in an area: its cells' findings put together for files and a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,29 @@ from groundshift.products.maps import (
     MapWindow,
     aggregate_path,
     read_map,
+    score_path,
 )
+
+
+def window_scores(
+    folder: Path, cells: Mapping[Cell, Sequence[MapWindow]], canvas: Canvas, window: MapWindow
+) -> NDArray[np.float32]:
+    """Scores of a window on a picture grid, [y, x], NaN where there are none.
+
+    Args:
+        folder: of the artifact that holds the maps.
+        cells: the windows mapped in each; of a cell without this one the nearest in time is taken.
+        canvas: the picture grid.
+        window: which.
+    """
+    image = canvas.blank()
+    for cell, own in cells.items():
+        if own:
+            nearest = min(own, key=lambda w: (abs(w.middle - window.middle), w))
+            scores = read_map(score_path(folder, cell, nearest))
+            coarse, _ = coarsen(scores, np.zeros(scores.shape, np.int32), canvas.factor)
+            canvas.paste(image, cell, coarse)
+    return image
 
 
 @dataclass(frozen=True)

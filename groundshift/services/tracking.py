@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from groundshift import __version__
 from groundshift.artifacts import Outcome, Summary, is_artifact, read_manifest
+from groundshift.artifacts.lineage import describe
 from groundshift.artifacts.manifest import WRITERS
 from groundshift.artifacts.writing import provenance
 from groundshift.errors import SourceError
@@ -114,7 +115,10 @@ class StageRun:
             if WRITERS.get(kind, stage) == stage or not is_artifact(folder):
                 continue
             content = read_manifest(folder, kind).content_hash
-            source = json.dumps({"uri": str(folder), "content_hash": content})
+            # Of cells that are read as one there is no single version.
+            (dvc, *others) = (part.get("dvc") for part in describe({kind: folder})[kind])
+            version = {"dvc": dvc["md5"]} if dvc and not others else {}
+            source = json.dumps({"uri": str(folder), "content_hash": content, **version})
             dataset = Dataset(kind, content[:_DIGEST], "artifact", source)
             inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", stage)]))
         if inputs:

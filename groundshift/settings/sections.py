@@ -245,6 +245,7 @@ class InferSettings(Frozen):
     halo: int | None = Field(None, ge=0, description="None: from the model's influence radius")
     min_event: int = Field(4, ge=1, description="smallest event in pixels")
     page: bool = Field(True, description="write the map page (docs/page.md)")
+    timelapse: bool = Field(False, description="write a time-lapse, as MP4 and as GIF")
 
 
 class StageSettings(Frozen):

@@ -51,6 +51,8 @@ class StacSensorSettings(Frozen):
                 f"orbit: expected ascending or descending for sentinel1 and none for others, "
                 f"found {self.orbit!r} for {self.mission}"
             )
+        if self.mission == "sentinel1" and (self.mask is not None or self.max_cloud < 100):
+            raise ValueError("mask, max_cloud: radar sees through clouds, expected neither")
         if self.mask is not None and (self.mask.band is None or self.mask.folder is not None):
             raise ValueError("mask: expected band, the name of a mask layer such as SCL")
         return self

@@ -16,7 +16,7 @@ _KEYS = {
     "401",
     "403",
 }
-_MISSING = {"NoSuchKey", "NotFound", "404"}
+_MISSING = {"NoSuchKey", "NotFound", "InvalidRange", "404"}
 _PASSING = {
     "BandwidthLimitExceeded",
     "ConditionalRequestConflict",

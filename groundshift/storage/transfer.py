@@ -19,6 +19,10 @@ from groundshift.storage.faults import passes
 PART = 16 << 20
 """Bytes of a part; at most 10,000 of them make an object, so that larger files have larger ones."""
 _MOST_PARTS = 10_000
+_FEW = 16
+"""Objects that are asked for one by one at once."""
+_LISTED = 100
+"""Names that are listed in the time in which one object is asked for."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +61,18 @@ class Sent:
 def upload(bucket: Bucket, blobs: Sequence[Blob]) -> Sent:
     """Send files that are not there yet.
 
-    Of every file S3 is asked whether it has it, and to check the MD5 of what it gets.
+    S3 is asked first which it has, and of every file to check the MD5 of what it gets.
 
     Raises:
         SourceError: S3 refuses, or can't be reached; what arrived stays.
         ContractError: a file is not any more what was hashed.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
-        small = [blob for blob in blobs if blob.size <= PART]
+        there = _there(bucket, blobs, pool)
+        missing = [blob for blob in blobs if blob.name not in there]
+        small = [blob for blob in missing if blob.size <= PART]
         sent = _all(pool, lambda blob: _upload(bucket, blob), small)
-        for blob in blobs:
-            if blob.size > PART and bucket.look(blob.name) is None:
-                sent.append(_upload_large(bucket, blob, pool))
+        sent += [_upload_large(bucket, b, pool) for b in missing if b.size > PART]
     return sum(sent, Sent())
 
 
@@ -97,9 +101,22 @@ def _all(pool: ThreadPoolExecutor, work: Callable[[Any], Any], items: Iterable[A
         raise
 
 
+def _there(bucket: Bucket, blobs: Sequence[Blob], pool: ThreadPoolExecutor) -> set[str]:
+    """Which objects are there: of a few each is asked for, of many all names are listed.
+
+    A listing gives a thousand names at a time. How many there are is guessed from those that begin
+    with two digits of an MD5, of which there are 256.
+    """
+    folders = {blob.name.rsplit("/", 2)[0] for blob in blobs}
+    if len(blobs) > _FEW:
+        guessed = sum(256 * sum(1 for _ in bucket.listed(f"{f}/00/")) for f in folders)
+        if guessed <= _LISTED * len(blobs):
+            return {item.name for folder in folders for item in bucket.listed(f"{folder}/")}
+    found = _all(pool, lambda blob: bucket.look(blob.name), blobs)
+    return {item.name for item in found if item is not None}
+
+
 def _upload(bucket: Bucket, blob: Blob) -> Sent:
-    if bucket.look(blob.name) is not None:
-        return Sent()
     with blob.path.open("rb") as file:
         _require_size(blob, os.fstat(file.fileno()).st_size)
         bucket.write(blob.name, file, blob.md5)

@@ -1,4 +1,4 @@
-"""`groundshift view`, `page`: look at maps in a browser, and put their page where others can."""
+"""`groundshift view`, `page`, `timelapse`: look at maps, and hand on what others can look at."""
 
 import threading
 import webbrowser
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from groundshift.artifacts import is_artifact, read_manifest
 from groundshift.errors import SettingsError
 from pipelines.commands import options
 
@@ -17,6 +18,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(view)
     app.command()(page)
+    app.command()(timelapse)
 
 
 def view(
@@ -50,3 +52,30 @@ def page(
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
             raise SettingsError(f"--to {to}: expected a new or empty folder. Give another")
         typer.echo(copy_site(maps, to))
+
+
+def timelapse(
+    maps: Maps,
+    to: Annotated[Path, typer.Option(help="The film: a name that ends in .mp4 or .gif.")],
+    cube: Annotated[
+        Path | None, typer.Option(help="The cube of the same run; by default the one beside.")
+    ] = None,
+) -> None:
+    """Make a film of the ground, with the scores of each window and the date."""
+    from groundshift.products.timelapse import Scenes, draw_frames, write_gif, write_mp4
+
+    with options.reported():
+        writers = {".mp4": write_mp4, ".gif": write_gif}
+        if to.suffix not in writers:
+            raise SettingsError(f"--to {to}: expected a name that ends in .mp4 or .gif")
+        frames = list(draw_frames(Scenes.open(maps, cube or _beside(maps))))
+        to.parent.mkdir(parents=True, exist_ok=True)
+        writers[to.suffix](to, frames)
+        typer.echo(to)
+
+
+def _beside(maps: Path) -> Path:
+    """The cube of the run that made some maps: in a folder of artifacts, or in a store."""
+    content = read_manifest(maps, "maps").inputs["cube"]
+    places = (maps.parent / "cube", maps.parent.parent / "cube" / content)
+    return next((place for place in places if is_artifact(place)), places[0])

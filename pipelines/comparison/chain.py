@@ -10,10 +10,11 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from groundshift import __version__
 from groundshift.artifacts import digest, is_artifact
@@ -43,6 +44,7 @@ WRITES = {
 _COST = "cost.json"
 _LOG = "log.txt"
 _LAST_LINES = 3
+_LOOK_EVERY = 0.05  # seconds
 
 
 class RunError(GroundshiftError):
@@ -91,10 +93,12 @@ class Chain:
         params: settings file.
         area: one of its areas.
         folder: where artifacts are kept.
+        last: the stage after which it ends.
     """
 
-    def __init__(self, params: Path, area: str, folder: Path) -> None:
+    def __init__(self, params: Path, area: str, folder: Path, last: str = "evaluate") -> None:
         self._params, self._area, self._folder = params, area, folder
+        self._stages = list(READS)[: list(READS).index(last) + 1]
 
     def settings(self, overrides: Sequence[str]) -> dict[str, StageSettings]:
         """The settings of every stage.
@@ -104,11 +108,11 @@ class Chain:
         """
         return {
             stage: load(stage, self._params, area=self._area, overrides=overrides)
-            for stage in READS
+            for stage in self._stages
         }
 
     def run(self, overrides: Sequence[str]) -> Run:
-        """Make what is missing of the artifacts, up to the evaluation.
+        """Make what is missing of the artifacts.
 
         Raises:
             SettingsError: settings that can't be read.
@@ -155,23 +159,40 @@ class Chain:
             words += [f"--{name}", str(folder)]
         log.info("%s -> %s", stage, output)
         with (place / _LOG).open("wb") as file:
-            process = subprocess.Popen(words, stdout=file, stderr=subprocess.STDOUT)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+            code, cpu_seconds, peak_mb = _measured(words, file)
+        if code:
             lines = (place / _LOG).read_text(errors="replace").strip().splitlines()
             said = " / ".join(lines[-_LAST_LINES:])
-            raise RunError(
-                f"{stage} ended with exit code {process.returncode}: {said} ({place / _LOG})",
-                process.returncode,
-            )
+            raise RunError(f"{stage} ended with exit code {code}: {said} ({place / _LOG})", code)
         written = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
-        cost = Cost(
-            round(usage.ru_utime + usage.ru_stime, 2),
-            round(usage.ru_maxrss / 1024, 1),
-            round(written / 1e6, 2),
-        )
+        cost = Cost(round(cpu_seconds, 2), round(peak_mb, 1), round(written / 1e6, 2))
         (place / _COST).write_text(json.dumps(asdict(cost)) + "\n")
+
+
+def _measured(words: Sequence[str], log_file: BinaryIO) -> tuple[int, float, float]:
+    """Run a command: its exit code, CPU seconds and most memory in MB.
+
+    The high-water mark is asked for while it runs: the one that the system tells at its end is
+    never below the memory of the process that started it.
+    """
+    process = subprocess.Popen(words, stdout=log_file, stderr=subprocess.STDOUT)
+    peak, ended = 0.0, 0
+    while not ended:
+        peak = max(peak, _resident_mb(process.pid))
+        time.sleep(_LOOK_EVERY)
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_utime + usage.ru_stime, peak
+
+
+def _resident_mb(process: int) -> float:
+    """Most memory that a process has had resident so far; 0 where the system doesn't say."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    marks = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return float(marks[0]) / 1024 if marks else 0.0
 
 
 def _is_made(stage: str, place: Path) -> bool:

@@ -3,7 +3,8 @@
 Of cubes and observations in S3, only the parts that hold the pixel are read.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ from groundshift.products.maps import (
     aggregate_path,
     window_of,
 )
+
+NETWORK = "network.json"
+"""File of a model that says what it takes."""
 
 Seen = dict[str, Any]
 """A row of the observations' table: sensor, time, product, platform, baseline, source."""
@@ -100,9 +104,9 @@ def explain(
         if found["window"] is not None:
             cube = Cube.open(stack.enter_context(store.lent(chain["cube"][0], is_shard)))
             images = stack.enter_context(store.lent(chain["observations"][0], is_image))
-            seen = _carriers(
-                Observations.open(images), cube.cells[pixel.cell.id], pixel, found["window"]
-            )
+            cell_cube = cube.cells[pixel.cell.id]
+            sensors = [cell_cube.roles[role] for role in _roles(store, chain["model"][0])]
+            seen = _carriers(Observations.open(images), cell_cube, sensors, pixel, found["window"])
     return {
         "at": [longitude, latitude],
         "cell": pixel.cell.id,
@@ -168,8 +172,19 @@ def _entry(reference: Reference, manifest: Manifest) -> dict[str, Any]:
     }
 
 
+def _roles(store: ArtifactStore, model: Reference) -> list[str]:
+    """What a model takes of a cube; its weights are not read."""
+    with store.lent(model, lambda path: path != NETWORK) as folder:
+        described = json.loads((folder / NETWORK).read_text())
+    return [str(stream["role"]) for stream in described["inputs"]["streams"]]
+
+
 def _carriers(
-    observations: Observations, cube: CellCube, pixel: Pixel, window: tuple[int, int]
+    observations: Observations,
+    cube: CellCube,
+    sensors: Iterable[str],
+    pixel: Pixel,
+    window: tuple[int, int],
 ) -> list[Seen]:
     """The observations whose values the model saw in a pixel, by sensor and time."""
     first, stop = np.searchsorted(cube.times, window).tolist()
@@ -183,7 +198,7 @@ def _carriers(
         if row["cell"] == cube.cell.id
     }
     seen: list[Seen] = []
-    for sensor in dict.fromkeys(cube.roles.values()):
+    for sensor in dict.fromkeys(sensors):
         times = observations.times(cube.cell.id, sensor)
         carried = _carried(cube, sensor, pixel, (first, stop), times, valid)
         seen += [_described(rows[sensor, time], window[0]) for time in carried]

@@ -6,15 +6,15 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import yaml
 
-from groundshift.artifacts import ArtifactStore, link_tree, read_manifest, writing
+from groundshift.artifacts import ArtifactStore, ranged, read_manifest, writing
 from groundshift.artifacts.manifest import check_files
 from groundshift.artifacts.versions import Version
 from groundshift.errors import ContractError
 from groundshift.storage import Bucket
+from tests.artifacts.made import keep
 from tests.s3 import s3, seaweed
 
 __all__ = ["s3", "seaweed"]
@@ -28,21 +28,6 @@ def store(s3):
 @pytest.fixture
 def bucket(s3):
     return Bucket.at(s3)
-
-
-def keep(store, text="one", contract="cube", base=None):
-    """Write an artifact of two files into a store; the second is shared with a base."""
-    with store.incoming() as incoming:
-        folder = incoming / contract
-        with writing(folder, contract, area="a", settings={}, inputs={}) as draft:
-            if base is not None:
-                link_tree(base / "deep", draft.folder / "deep")
-            else:
-                (draft.folder / "deep").mkdir()
-                (draft.folder / "deep" / "large ü.bin").write_bytes(os.urandom(300_000))
-            (draft.folder / "a.txt").write_text(text)
-            draft.values.add("v", np.frombuffer(text.encode(), np.uint8))
-        return store.adopt(folder, contract)
 
 
 def forget(store):
@@ -162,8 +147,6 @@ def test_the_manifest_alone_can_be_asked_for(store):
 
 
 def test_the_parts_of_a_large_file_that_are_read_are_all_that_is_brought(store):
-    from groundshift.artifacts import ranged
-
     reference = keep(store)
     whole = (store.folder(reference) / "deep" / "large ü.bin").read_bytes()
     forget(store)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,16 @@ from components.infer import stage
 from components.infer.__main__ import app
 from components.stack import stage as stack
 from components.window import stage as window
-from groundshift.artifacts import Summary, digest, read_manifest
+from groundshift.artifacts import Summary, digest, read_manifest, writing
 from groundshift.artifacts.manifest import check_files
 from groundshift.artifacts.writing import list_files
+from groundshift.assessment.calibrating import Calibration
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
 from groundshift.models.inference import map_cell
-from groundshift.models.store import Detector
+from groundshift.models.store import Detector, write_probe
 from groundshift.products.maps import read_map
+from groundshift.samples.loader import Loader
 from groundshift.samples.store import Samples
 from groundshift.settings import InferStage
 from tests.components import made_up as area
@@ -277,3 +280,55 @@ def test_help_shows_an_example() -> None:
     assert result.exit_code == 0
     for text in ("--cube", "--evaluation", "--maps", "Example: python -m components.infer"):
         assert text in result.output
+
+
+def test_probability_and_spread_lie_behind_the_score_where_they_can_be_had(
+    done: tuple[Summary, Path], inputs: Folders, tmp_path: Path
+) -> None:
+    """One network has no spread; two have one beside the probability of the evaluation's truth."""
+    plain = sorted(done[1].glob("scores/*/*.tif"))
+    calibration = Calibration("temperature", (0.0, 1.0), (0.25, 0.75), {})
+    folders = _with_two_members(inputs, tmp_path, calibration)
+    stage.run(settings_of(stride=20), **folders, maps=tmp_path / "maps")
+    for path in sorted((tmp_path / "maps").glob("scores/*/*.tif")):
+        with rasterio.open(path) as raster:
+            assert raster.descriptions == ("score", "probability", "spread")
+            score, probability, spread = raster.read()
+        np.testing.assert_allclose(probability, 0.25 + score / 2, atol=1e-6)
+        alone = read_map(next(one for one in plain if one.name == path.name))
+        # Of two members, the spread is their distance from the mean.
+        np.testing.assert_allclose(spread, np.abs(alone - score), atol=1e-5)
+        assert spread.max() > 0
+    collection = pystac.Collection.from_file(str(tmp_path / "maps" / "stac" / "collection.json"))
+    items = [item for item in collection.get_items(recursive=True) if "score" in item.assets]
+    names = [band["name"] for band in items[0].assets["score"].extra_fields["bands"]]
+    assert names == ["score", "probability", "spread"]
+    for path in plain:
+        with rasterio.open(path) as raster:
+            assert raster.descriptions == ("score", "probability")
+
+
+def _with_two_members(inputs: Folders, folder: Path, calibration: Calibration) -> Folders:
+    """The same inputs, with a second network beside the first, and its evaluation calibrated."""
+    detector = Detector.open(inputs["model"])
+    second = [weights + np.float32(0.02) for weights in detector.members[0].values()]
+    other = dict(zip(detector.members[0], second, strict=True))
+    model = folder / "model"
+    twins = replace(detector, members=(detector.members[0], other))
+    batch = next(
+        Loader(
+            Samples.open(inputs["samples"]), Cube.open(inputs["cube"]), "validation", batch=2
+        ).epoch()
+    )
+    with writing(model, "model", area="t", settings=detector.manifest.settings, inputs={}) as draft:
+        twins.write(draft.folder)
+        write_probe(draft.folder / "probe.npz", twins, batch)
+    evaluation = folder / "evaluation"
+    settings = read_manifest(inputs["evaluation"], "evaluation").settings
+    sources = {"model": read_manifest(model, "model").content_hash}
+    with writing(evaluation, "evaluation", area="t", settings=settings, inputs=sources) as draft:
+        for path in inputs["evaluation"].iterdir():
+            if path.name != "manifest.json":
+                shutil.copyfile(path, draft.folder / path.name)
+        (draft.folder / "calibration.json").write_text(json.dumps(calibration.to_dict()))
+    return inputs | {"model": model, "evaluation": evaluation}

@@ -12,6 +12,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from components.outputs import Executor, local_path
 from groundshift.artifacts import Summary
 from groundshift.errors import SettingsError
+from groundshift.storage import Pointer
 
 ROC = {"confidenceMetrics": [{"confidenceThreshold": 0.5, "recall": 1, "falsePositiveRate": 0.25}]}
 CONFUSION = {
@@ -98,6 +99,7 @@ def summary(tmp_path):
             "retrain": False,
             "cells": [{"cell": "east", "key": "k1"}],
         },
+        version=Pointer("d" * 32 + ".dir", 1000, 3),
     )
 
 
@@ -132,6 +134,9 @@ def test_the_artifact_is_told_by_its_hashes_and_numbers(outputs):
         "contract": "evaluation",
         "content_hash": "c" * 64,
         "value_hash": "v" * 64,
+        "dvc_md5": "d" * 32 + ".dir",
+        "dvc_size": 1000,
+        "dvc_nfiles": 3,
         "lift": 2.5,
     }
 

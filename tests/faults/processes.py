@@ -16,6 +16,8 @@ from pathlib import Path
 from tests.faults.world import FOLDERS, app
 
 _CONTEXT = multiprocessing.get_context("forkserver")
+_PASSED_ON = ("AWS_", "GROUNDSHIFT_S3_")
+"""How the names of variables begin that a stage gets as the test has set them."""
 # A child begins as a copy of a process that has imported everything, but computed nothing.
 _CONTEXT.set_forkserver_preload([f"components.{stage}.__main__" for stage in FOLDERS])
 
@@ -149,7 +151,9 @@ def start(
         log: file that gets what it prints.
         trouble: what it meets with.
     """
-    process = _CONTEXT.Process(target=_run, args=(stage, arguments, str(work), str(log), trouble))
+    variables = {n: value for n, value in os.environ.items() if n.startswith(_PASSED_ON)}
+    variables |= {"GROUNDSHIFT_WORK": str(work), "GROUNDSHIFT_TRACKING": "off"}
+    process = _CONTEXT.Process(target=_run, args=(stage, arguments, variables, str(log), trouble))
     process.start()
     return process
 
@@ -166,8 +170,14 @@ def run(*arguments: object, **options: object) -> int:
     return finish(start(*arguments, **options))  # type: ignore[arg-type]
 
 
-def _run(stage: str, arguments: list[str], work: str, log: str, trouble: Trouble | None) -> None:
-    os.environ |= {"GROUNDSHIFT_WORK": work, "GROUNDSHIFT_TRACKING": "off"}
+def _run(
+    stage: str,
+    arguments: list[str],
+    variables: dict[str, str],
+    log: str,
+    trouble: Trouble | None,
+) -> None:
+    os.environ |= variables
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor in (1, 2):
         os.dup2(output, descriptor)

@@ -1,5 +1,7 @@
 """Runs in MLflow: what is logged, how runs are nested, what a missing service does."""
 
+import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +12,11 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from groundshift.artifacts import Summary, read_manifest, writing
+from groundshift.artifacts.versions import Version
 from groundshift.errors import ContractError, SourceError
 from groundshift.services import tracking
 from groundshift.settings import TrainStage
+from groundshift.storage import Pointer
 
 PARENT = "mlflow.parentRunId"
 
@@ -43,7 +47,8 @@ def test_a_stage_logs_settings_inputs_numbers_figures_and_hashes(
     with tracking.stage_run("train", settings, folders) as run:
         tracking.log_metrics({"loss": 0.5, "undefined": float("nan")}, step=1)
         tracking.log_metrics({"loss": 0.25}, step=2)
-        run.finish(_summary(place, metrics={"pr_auc": 0.7}, figures=(figure,)))
+        made = _summary(place, metrics={"pr_auc": 0.7}, figures=(figure,))
+        run.finish(dataclasses.replace(made, version=Pointer("d" * 32 + ".dir", 1, 1)))
 
     (stage,) = _runs(client)
     assert stage.info.status == "FINISHED"
@@ -55,11 +60,17 @@ def test_a_stage_logs_settings_inputs_numbers_figures_and_hashes(
     assert [(entry.step, entry.value) for entry in history] == [(1, 0.5), (2, 0.25)]
     assert stage.data.tags["groundshift.content_hash"] == "c" * 64
     assert stage.data.tags["groundshift.value_hash"] == "v" * 64
+    assert stage.data.tags["groundshift.dvc"] == "d" * 32 + ".dir"
     assert stage.data.tags["groundshift.area"] == "demo"
     (dataset,) = [entry.dataset for entry in stage.inputs.dataset_inputs]
     content = read_manifest(cube, "cube").content_hash
+    pointer = Version.of(cube, "cube").pointer
     assert (dataset.name, dataset.digest) == ("cube", content[:36])
-    assert content in dataset.source
+    assert json.loads(dataset.source) == {
+        "uri": str(cube),
+        "content_hash": content,
+        "dvc": pointer.md5,
+    }
     assert [entry.path for entry in client.list_artifacts(stage.info.run_id, "figures")] == [
         "figures/curve.png"
     ]

@@ -21,6 +21,8 @@ TILES = {"31UFR": (0, 70), "31UGR": (50, EDGE)}
 AREA = (LEFT + 200, TOP - 1000, LEFT + 1000, TOP - 200)
 """Left, bottom, right, top of 80 x 80 pixels of 10 m on both tiles."""
 MARCH = PeriodSettings(start="2020-03-01", end="2020-04-01")
+SPRING = PeriodSettings(start="1994-03-01", end="1994-06-01")
+"""Of Landsat 5."""
 
 
 def ground(columns=(0, EDGE), rows=(0, EDGE), pixel=10) -> GeoBox:
@@ -44,6 +46,7 @@ def source(
     return SyntheticSource(settings, cells=[cell], period=period)
 
 
+@lru_cache(maxsize=64)
 def image(city: SyntheticSource, acquisition, grid: GeoBox):
     """What the city's own source says of a grid: values [y, x, band] and validity."""
     with city.open(acquisition) as scene:
@@ -62,13 +65,12 @@ def part(columns: tuple[int, int], step: int) -> slice:
 
 
 def sentinel2(
-    provider=EARTH_SEARCH, city: SyntheticSource | None = None, days=6, edge=EDGE, block=None
+    provider=EARTH_SEARCH, city: SyntheticSource | None = None, days=6, edge=EDGE, tiles=TILES
 ) -> list[Product]:
     """Two granules per pass, of Level-2A: bands at their resolution, classes at 20 m."""
     city = city or source()
     passes = [item for item in city.acquisitions if item.sensor == "s2"][:days]
     offer = provider.offers[0]
-    tiles = {"31UFR": (0, edge)} if edge != EDGE else TILES
     products = []
     for item in passes:
         seen = image(city, item, ground((0, edge), (0, edge)))
@@ -83,13 +85,11 @@ def sentinel2(
                 pixels = squares(numbers[..., index], step).max((1, 3))[:, part(columns, step)]
                 grid = ground(columns, (0, edge), step * 10)
                 said = {"raster:bands": [{"nodata": 0, "scale": 1e-4, "offset": -0.1}]}
-                files[offer.assets[name]] = File(
-                    pixels, grid, 0, block or offer.block or 512, said=said
-                )
+                files[offer.assets[name]] = File(pixels, grid, 0, offer.block or 512, said=said)
             clear = squares(seen.valid, 2).all((1, 3))[:, part(columns, 2)]
             classes = np.where(clear, 4, 9).astype(np.uint8)
             files[offer.assets["SCL"]] = File(
-                classes, ground(columns, (0, edge), 20), 0, block or offer.block or 512
+                classes, ground(columns, (0, edge), 20), 0, offer.block or 512
             )
             stamp = f"{datetime.fromtimestamp(item.time, UTC):%Y%m%dT%H%M%S}"
             product = f"{item.platform}_MSIL2A_{stamp}_N0500_R051_T{tile}_{stamp}"
@@ -117,7 +117,7 @@ def sentinel2(
     return products
 
 
-def sentinel1(city: SyntheticSource | None = None, days=3) -> list[Product]:
+def sentinel1(city: SyntheticSource | None = None, days=3, edge=EDGE) -> list[Product]:
     """Two slices per pass, one below the other, terrain corrected."""
     city, (offer,) = (
         city or source(),
@@ -126,10 +126,10 @@ def sentinel1(city: SyntheticSource | None = None, days=3) -> list[Product]:
     products = []
     for sensor in ("s1_088", "s1_110"):
         for item in [each for each in city.acquisitions if each.sensor == sensor][:days]:
-            power = image(city, item, ground()).values
-            for number, rows in enumerate(((0, 60), (50, EDGE))):
+            power = image(city, item, ground((0, edge), (0, edge))).values
+            for number, rows in enumerate(((0, 60), (50, edge))):
                 stamp = f"{datetime.fromtimestamp(item.time + 25 * number, UTC):%Y%m%dT%H%M%S}"
-                grid = ground((0, EDGE), rows)
+                grid = ground((0, edge), rows)
                 state, relative = item.orbit.split()
                 products.append(
                     Product(
@@ -151,13 +151,14 @@ def sentinel1(city: SyntheticSource | None = None, days=3) -> list[Product]:
     return products
 
 
-def landsat(days=3) -> list[Product]:
+def landsat(city: SyntheticSource | None = None, days=3, edge=EDGE) -> list[Product]:
     """Landsat 5 Level-2: reflectance in the agency's numbers, quality bits."""
-    city = source("ers12ls5", "L1C", PeriodSettings(start="1994-03-01", end="1994-06-01"), 30)
+    city = city or source("ers12ls5", "L1C", SPRING, 30)
+    grid = ground((0, edge), (0, edge), 30)
     offer = next(each for each in PLANETARY_COMPUTER.offers if each.mission == "landsat_tm")
     products = []
     for item in [each for each in city.acquisitions if each.sensor == "l5"][:days]:
-        seen = image(city, item, ground(pixel=30))
+        seen = image(city, item, grid)
         files = {}
         for index, name in enumerate(city.sensors["l5"].bands):
             scale, offset = (0.00341802, 149.0) if name == "B6" else (2.75e-5, -0.2)
@@ -165,13 +166,13 @@ def landsat(days=3) -> list[Product]:
             said = {"raster:bands": [{"nodata": 0, "scale": scale, "offset": offset}]}
             files[offer.assets[name]] = File(
                 np.where(seen.valid, numbers, 0).astype(np.uint16),
-                ground(pixel=30),
+                grid,
                 0,
                 256,
                 said=said,
             )
         bits = np.where(seen.valid, 0b1000000, 0b1000).astype(np.uint16)
-        files["qa_pixel"] = File(bits, ground(pixel=30), None, 256)
+        files["qa_pixel"] = File(bits, grid, None, 256)
         day = f"{datetime.fromtimestamp(item.time, UTC):%Y%m%d}"
         products.append(
             Product(

@@ -139,7 +139,9 @@ class Api:
             raise RefusedError(405, "Method not allowed")
         found = search(self.products, asked)
         first, limit = int(asked.get("token", 0)), min(int(asked.get("limit", 10)), self.page)
-        items = [product.item(self.url, self.folder) for product in found[first : first + limit]]
+        with self.lock:
+            shown = found[first : first + limit]
+            items = [product.item(self.url, self.folder) for product in shown]
         links = []
         if first + limit < len(found):
             link = {"rel": "next", "href": f"{self.url}/search", "method": method}
@@ -165,7 +167,8 @@ class Api:
         for product in self.products:
             key = asset.rsplit(".", 1)[0]
             if (product.collection, product.id) == (collection, name) and key in product.files:
-                return product.file(key, self.folder).read_bytes()
+                with self.lock:
+                    return product.file(key, self.folder).read_bytes()
         raise RefusedError(404, "The specified blob does not exist.")
 
 

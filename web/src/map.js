@@ -21,6 +21,7 @@ import Style from "ol/style/Style.js";
 import { Rasters } from "./rasters.js";
 
 const PARTS = 4; // outlines come in quarters of a pixel
+const CARD = 410; // width of the card and its margins
 const SMALLEST = 7; // pixels of the screen below which an outline becomes a dot
 
 export class ChangeMap {
@@ -93,8 +94,13 @@ export class ChangeMap {
   goTo(event) {
     const feature = this.events.getSource().getFeatureById(event.id);
     const view = this.map.getView();
-    const room = padded(feature.getGeometry().getExtent(), 3);
-    view.fit(room, { minResolution: Math.min(view.getResolution(), this.about.grid.pixel / 2) });
+    const room = padded(feature.getGeometry().getExtent(), 1.5);
+    const target = this.map.getTargetElement();
+    target.scrollIntoView({ block: "nearest" });
+    // The card covers the map's right side, or its lower part on a phone.
+    const padding = target.clientWidth > CARD * 2 ? [40, CARD, 40, 40] : [20, 20, 100, 20];
+    const minResolution = Math.min(view.getResolution(), this.about.grid.pixel / 4);
+    view.fit(room, { minResolution, padding });
   }
 
   zoom(step) {

@@ -12,7 +12,7 @@ picture) or `cells/<cell>` (every pixel of one cell, only where `area` is coarse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,9 @@ from groundshift.products.maps import (
     MapWindow,
     aggregate_path,
     read_map,
-    score_path,
 )
 from groundshift.products.page.chunks import quantise, write_chunk
+from groundshift.products.survey import window_scores
 
 if TYPE_CHECKING:
     from groundshift.cube.store import CellCube
@@ -108,21 +108,10 @@ class Rasters:
         self._scores(f"{where}/greatest", greatest)
         days = np.where(day == NO_DATE, NO_DAY, np.clip(day - self.first_day, 0, NO_DAY - 1))
         write_chunk(self.data, f"{where}/date", days.astype("<u2").tobytes())
+        own = {cell: self.cells[cell] for cell in cells}
         for number, window in enumerate(self.windows):
-            self._scores(f"{where}/score/{number}", self._window(canvas, cells, window))
-
-    def _window(
-        self, canvas: Canvas, cells: Sequence[Cell], window: MapWindow
-    ) -> NDArray[np.float32]:
-        """Scores of one window; where a cell has no such window, of the one nearest in time."""
-        picture = canvas.blank()
-        for cell in cells:
-            if own := self.cells[cell]:
-                nearest = min(own, key=lambda w: (abs(w.middle - window.middle), w))
-                scores: NDArray[Any] = read_map(score_path(self.maps, cell, nearest))
-                coarse, _ = coarsen(scores, np.zeros(scores.shape, np.int32), canvas.factor)
-                canvas.paste(picture, cell, coarse)
-        return picture
+            scores = window_scores(self.maps, own, canvas, window)
+            self._scores(f"{where}/score/{number}", scores)
 
     def _scores(self, key: str, scores: NDArray[np.float32]) -> None:
         write_chunk(self.data, key, quantise(scores, 0, 1).tobytes())

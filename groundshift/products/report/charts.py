@@ -3,6 +3,7 @@
 import itertools
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
@@ -12,6 +13,7 @@ from groundshift.products import pictures
 _WIDTH, _HEIGHT = 1120.0, 150.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 8.0, 10.0, 24.0
 _SPARK = (150.0, 26.0)
+_OPTICAL, _RADAR = "#b36b00", "#0b5c8a"
 
 
 def area_chart(
@@ -68,6 +70,44 @@ def area_chart(
     return Markup("".join(parts))
 
 
+@dataclass(frozen=True)
+class CalendarRow:
+    """One sensor's looks: times in seconds since 1970, clear share of each, 0...1."""
+
+    name: str
+    optical: bool
+    times: Sequence[int]
+    clear: Sequence[float]
+
+
+def calendar(rows: Sequence[CalendarRow], period: tuple[int, int]) -> Markup:
+    """A line per sensor with a bar per look, as high as its clear share."""
+    line, left = 34.0, 92.0
+    height = line * len(rows) + _BOTTOM
+    scale = (_WIDTH - _RIGHT - left) / max(period[1] - period[0], 1)
+    parts = [f'<svg class="chart" viewBox="0 0 {_WIDTH:g} {height:g}" role="img">']
+    parts.append("<title>Looks of each sensor through time, with their clear share</title>")
+    for number, row in enumerate(rows):
+        base = line * (number + 1)
+        colour = _OPTICAL if row.optical else _RADAR
+        parts.append(
+            f'<text x="{left - 10:g}" y="{base - 9:.1f}" text-anchor="end">'
+            f"{escape(row.name)}</text>"
+            f'<line x1="{left:g}" x2="{_WIDTH - _RIGHT:g}" y1="{base:g}" y2="{base:g}" '
+            'stroke="#dfe4e9"/>'
+        )
+        bars = "".join(
+            f"M{left + (time - period[0]) * scale:.1f} {base:g}v{-(line - 8) * clear:.1f}"
+            for time, clear in zip(row.times, row.clear, strict=True)
+        )
+        parts.append(f'<path d="{bars}" stroke="{colour}" stroke-width="2.4" fill="none"/>')
+    for time, label in _months(period):
+        x = left + (time - period[0]) * scale
+        parts.append(f'<text x="{x:.1f}" y="{height - 7:g}" text-anchor="middle">{label}</text>')
+    parts.append("</svg>")
+    return Markup("".join(parts))
+
+
 def sparkline(
     times: Sequence[int],
     scores: Sequence[float],
@@ -107,7 +147,8 @@ def sparkline(
     )
     return Markup(
         f'<svg width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}" '
-        'role="img" style="display:block;background:#f6f8fa">'
+        'role="img" aria-label="score through time" '
+        'style="display:block;background:#f6f8fa">'
         f'<line x1="0" x2="{width:g}" y1="{level(threshold):.1f}" y2="{level(threshold):.1f}" '
         'stroke="#9aa5b1" stroke-dasharray="2 3"/>'
         f'{lines}<polyline points="{points}" fill="none" stroke="#1b2530" stroke-width="1.3"/>'

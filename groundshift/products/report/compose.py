@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from groundshift.artifacts import Manifest
+from groundshift.cube.commit import CONTRACT as CUBE
 from groundshift.cube.store import CellCube
 from groundshift.domain.cells import pixel_area
 from groundshift.domain.time import DAY
@@ -20,8 +21,18 @@ from groundshift.products.canvas import Backdrop, backdrops
 from groundshift.products.findings import strongest
 from groundshift.products.maps import read_map, score_path
 from groundshift.products.preview import Sheet, write_preview
-from groundshift.products.report import found, lineage, panels
-from groundshift.products.report.page import Fact, Outline, Quality, Report, Timeline, write_page
+from groundshift.products.report import found, lineage, panels, request
+from groundshift.products.report.chips import chips
+from groundshift.products.report.page import (
+    Fact,
+    Outline,
+    Quality,
+    Report,
+    Table,
+    Timeline,
+    write_page,
+)
+from groundshift.products.report.seen import seen
 from groundshift.products.survey import Survey
 
 REPORT, PREVIEW = "report.html", "preview.png"
@@ -42,6 +53,7 @@ class Background:
         chain: manifests behind the maps, latest stage first.
         settings: those of the maps.
         licences: licence and attribution lines.
+        page: where the map page lies beside the report, if there is one.
     """
 
     area: str
@@ -54,6 +66,7 @@ class Background:
     chain: Sequence[Manifest]
     settings: Mapping[str, Any]
     licences: Sequence[str]
+    page: str = ""
 
 
 def write_report(survey: Survey, background: Background) -> tuple[Path, Path]:
@@ -83,6 +96,10 @@ def write_report(survey: Survey, background: Background) -> tuple[Path, Path]:
             backdrop=grounds,
             outlines=_outlines(survey, events, truth, decoys),
         ),
+        asked=request.asked(
+            background.chain, background.settings, _roles(background), survey.threshold
+        ),
+        seen=seen(background.cubes, _cube(background), background.period),
         timeline=_timeline(survey, background, truth),
         events=found.events_table(
             events,
@@ -90,17 +107,41 @@ def write_report(survey: Survey, background: Background) -> tuple[Path, Path]:
             known=found.match_known(events, background.truth, background.wanted),
             truth_given=background.truth is not None,
             courses=survey.courses,
+            chips=chips(events, background.cubes, survey.canvas, grounds),
             threshold=survey.threshold,
             period=background.period,
         ),
         quality=background.quality,
+        cost=_cost(survey, background),
         lineage=lineage.lineage_table(background.chain),
         settings=lineage.settings_tables(background.chain, background.settings),
         licences=background.licences,
+        page=background.page,
     )
     write_page(folder / REPORT, report)
     write_preview(folder / PREVIEW, _sheet(survey, background, grounds, dated, (truth, decoys)))
     return folder / REPORT, folder / PREVIEW
+
+
+def _roles(background: Background) -> dict[str, str]:
+    """Role by sensor."""
+    cube = next(iter(background.cubes.values()))
+    return {sensor: role for role, sensor in cube.roles.items()}
+
+
+def _cube(background: Background) -> Manifest:
+    return next(manifest for manifest in background.chain if manifest.contract == CUBE)
+
+
+def _cost(survey: Survey, background: Background) -> Table:
+    pixels = sum(int(np.prod(cell.core.shape)) for cell in survey.windows)
+    return request.cost(
+        background.chain,
+        square_kilometres=pixels * pixel_area(survey.canvas.grid) / 1e6,
+        period=background.period,
+        pixels=pixels,
+        windows=len(survey.hectares),
+    )
 
 
 def _known(background: Background) -> tuple[gpd.GeoDataFrame | None, gpd.GeoDataFrame | None]:

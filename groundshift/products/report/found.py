@@ -9,6 +9,7 @@ from pyproj import Transformer
 
 from groundshift.domain.time import DAY
 from groundshift.products.report.charts import sparkline
+from groundshift.products.report.chips import Chips
 from groundshift.products.report.page import Column, Row, Table
 from groundshift.products.survey import Course
 
@@ -57,6 +58,7 @@ def events_table(
     known: Sequence[Known | None],
     truth_given: bool,
     courses: Mapping[str, Course],
+    chips: Chips,
     threshold: float,
     period: tuple[int, int],
 ) -> Table:
@@ -68,6 +70,7 @@ def events_table(
         known: for each, the known change it lies on.
         truth_given: whether changes are known for this area at all.
         courses: score through time by event id.
+        chips: the ground before and after by event id.
         threshold: mean score from which a pixel belongs to an event.
         period: [start, end) of the sparklines in seconds.
     """
@@ -94,7 +97,8 @@ def events_table(
             middles = [window.middle for window in course.windows]
             true_date = match.date if match and match.wanted else None
             line = sparkline(middles, course.scores.tolist(), period, threshold, date, true_date)
-        rows.append(Row(cells, key=event["id"], sparkline=line))
+        beside = chips.get(event["id"], ())
+        rows.append(Row(cells, key=event["id"], sparkline=line, chips=beside))
     return Table("Events", _columns(truth_given), rows, lead=_lead(len(events), total, threshold))
 
 

@@ -40,6 +40,8 @@ class Row:
     """Which outlines on the maps it belongs to."""
     sparkline: str = ""
     """SVG, in the table of events."""
+    chips: Sequence[Markup] = ()
+    """The ground before and after, in the table of events."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,15 @@ class Timeline:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What data came."""
+
+    lead: str
+    calendar: Markup
+    table: Table
+
+
+@dataclass(frozen=True)
 class Plot:
     """A figure that another stage drew."""
 
@@ -143,13 +154,18 @@ class Report:
     area: str
     subtitle: str
     facts: Sequence[Fact]
+    asked: Table
+    seen: Seen
     map: MapPanel
     timeline: Timeline
     events: Table
     quality: Quality
+    cost: Table
     lineage: Table
     settings: Sequence[Table] = field(default=())
     licences: Sequence[str] = field(default=())
+    page: str = ""
+    """Where the map page lies beside this one, if there is one."""
 
 
 def write_page(path: Path, report: Report) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import geopandas as gpd
 import numpy as np
 import shapely
+from markupsafe import Markup
 from numpy.typing import NDArray
 from odc.geo import CRS
 from pyproj import Transformer
@@ -147,11 +148,16 @@ def timeline(
             )
         )
     known_text = "; triangles mark the dates of known changes" if known else ""
+    if not windows:
+        lead = "No window of time could be mapped: nothing can be said of change in this area."
+        return Timeline(lead, Markup(), ())
     lead = (
         f"Bars: area whose score reaches {threshold:.2f}, by window{known_text}. A change shows in "
         f"every window that holds it. Below: scores of {len(thumbnails)} of {len(windows)} windows."
     )
     chart = area_chart([w.middle for w in windows], [hectares[w] for w in windows], period, known)
+    if len(windows) == 1:
+        lead = f"There is one window only, so that nothing can be told apart in time. {lead}"
     return Timeline(lead, chart, tuple(thumbnails))
 
 

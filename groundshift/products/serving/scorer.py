@@ -162,5 +162,5 @@ def _cog(scores: Scores, place: Place, model: str) -> str:
     tags |= {"START": isoformat(place.start), "END": isoformat(place.end)}
     with tempfile.TemporaryDirectory(prefix="groundshift-served-") as folder:
         path = Path(folder) / "score.tif"
-        write_cog(path, scores, place.grid, name=KIND, nodata=float("nan"), tags=tags)
+        write_cog(path, {KIND: scores}, place.grid, nodata=float("nan"), tags=tags)
         return base64.b64encode(path.read_bytes()).decode()

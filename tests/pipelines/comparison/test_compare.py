@@ -31,8 +31,8 @@ PARAMS = {
                 "labels": "truth",
                 "split": {"block": 16, "buffer": 0},
             },
-            "train": {"epochs": 1},
-            "evaluate": {"bootstrap": 20, "stride": 5, "baselines": False},
+            "train": {"epochs": 1, "stride": 8, "validation_stride": 8, "variant": "radar"},
+            "evaluate": {"bootstrap": 20, "stride": 8, "baselines": False},
             "infer": {},
         }
     },

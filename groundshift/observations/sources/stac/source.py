@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from odc.geo.geobox import GeoBox
 
 from groundshift.artifacts import digest
+from groundshift.domain.bands import TABLES
 from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor
 from groundshift.domain.time import isoformat
@@ -68,7 +69,9 @@ class StacSource:
             found = [item for each in overpasses for item in _acquisitions(name, offer, each)]
             self._require_images(name, [item for item, _ in found])
             self.sensors[name] = _describe(name, sensor, offer)
-            self.inputs[f"stac/{name}"] = digest([_identity(item, g) for item, g in found])
+            self.inputs[f"stac/{name}"] = digest(
+                [[item.source, item.product_id, item.problem] for item, _ in found]
+            )
             for item, granules in found:
                 # The area's own reference system on top: its pixels are not resampled.
                 own = sorted(granules, key=lambda g: (g.crs != str(grids[0].crs), g.id))
@@ -143,7 +146,7 @@ def _describe_granules(
     return Acquisition(
         sensor=name,
         time=time,
-        source=f"{offer.collection}/{first.id}",
+        source=f"{offer.collection}/{first.id}{_decided(offer, granules)}",
         problem=problem,
         product_id=" ".join(sorted(granule.product for granule in granules)),
         baseline=max(granule.baseline for granule in granules),
@@ -152,12 +155,18 @@ def _describe_granules(
     )
 
 
-def _identity(acquisition: Acquisition, granules: Sequence[Granule]) -> list[object]:
-    """What tells that an acquisition's content is another one."""
-    offsets = [
-        image.scaling.offset for granule in granules for _, image in sorted(granule.images.items())
-    ]
-    return [acquisition.product_id, acquisition.problem, offsets]
+def _decided(offer: Offer, granules: Sequence[Granule]) -> str:
+    """The offset that was decided on, in words; a later correction makes other images of them."""
+    if offer.mission != "sentinel2":
+        return ""
+    bands = [band.name for band in TABLES[offer.mission]]
+    offsets = {
+        image.scaling.offset
+        for granule in granules
+        for key, image in granule.images.items()
+        if key in bands
+    }
+    return f", offset {' and '.join(f'{offset:g}' for offset in sorted(offsets))}"
 
 
 def _describe(name: str, sensor: StacSensorSettings, offer: Offer) -> Sensor:
@@ -171,7 +180,7 @@ def _describe(name: str, sensor: StacSensorSettings, offer: Offer) -> Sensor:
         level=offer.level,
         units=offer.units,
         coefficient=offer.coefficient,
-        orbit=sensor.orbit,
+        orbit=f"{sensor.orbit} {sensor.relative_orbit or ''}".strip(),
         dtype="uint16" if codes else "float32",
         scale=REFLECTANCE_STEP if codes else 1.0,
         resampling=RESAMPLING,

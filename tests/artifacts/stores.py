@@ -1,0 +1,13 @@
+"""A store of either kind: a test that uses `any_store` runs in a folder and in S3."""
+
+import pytest
+
+from groundshift.artifacts import ArtifactStore
+
+
+@pytest.fixture(params=["folder", "s3"])
+def any_store(request, tmp_path):
+    address = (
+        str(tmp_path / "store") if request.param == "folder" else request.getfixturevalue("s3")
+    )
+    return ArtifactStore.open(address)

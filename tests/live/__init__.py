@@ -1,0 +1,1 @@
+"""Tests against the real services: one small scene each, where a person allows it."""
