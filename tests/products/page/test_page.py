@@ -19,6 +19,9 @@ INSIDE = (CHANGED[1].start + 7.5, CHANGED[0].start + 5.5)
 OUTSIDE = (5.5, 30.5)
 PLAIN = "#layer=none&events=off"
 
+EVENT = "ev-wdknrweu6o"
+"""Id of the one event, which follows from its place and time."""
+
 
 def window_of(day: str) -> int:
     """Number of the first window that holds a day."""
@@ -76,7 +79,7 @@ def test_an_event_and_a_pixel_tell_their_story(maps: Path, chromium: Any) -> Non
         look.open()
         look.click(*INSIDE)
         card = look.page.locator("#card")
-        assert look.state["event"] == "west-0001"
+        assert look.state["event"] == EVENT
         text = card.inner_text()
         assert "2017-0" in look.page.locator("#card-title").inner_text()
         assert "1.50 ha" in text
@@ -97,7 +100,7 @@ def test_an_event_and_a_pixel_tell_their_story(maps: Path, chromium: Any) -> Non
 def test_a_link_restores_the_view(maps: Path, chromium: Any) -> None:
     link = (
         f"#x=30&y=20&r=2.5&ground=compare&layer=window&opacity=60&threshold=30"
-        f"&window={window_of(CHANGE)}&swipe=40&events=on&known=on&event=west-0001"
+        f"&window={window_of(CHANGE)}&swipe=40&events=on&known=on&event={EVENT}"
     )
     with serving(maps) as address, looking(chromium, address) as look:
         look.open(link)
