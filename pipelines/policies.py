@@ -43,7 +43,7 @@ ACCESS: dict[Component, Access] = {
     "evaluate": Access(("plan", "cube", "samples", "model"), (), ("champion", "decisions")),
     "infer": Access(
         ("plan", "cube", "samples", "model", "evaluation"),
-        ("champion",),
+        ("champion", "reviews"),
         ("current", "published"),
     ),
     "notify": Access(("maps",)),
