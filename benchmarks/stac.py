@@ -49,7 +49,7 @@ class Case:
 def cases(edge: int, dates: int) -> dict[str, Case]:
     """All sensors of the table."""
     s12 = city.source("s12", "L2A", S12, 10, edge)
-    tm = city.source("ers12ls5", "L1C", TM, 30, edge)
+    tm = city.source("ers12ls5", "L1C", TM, 30, 3 * edge)
     middle = edge // 2 // 2 * 2
     tiles = {"31UFR": (0, middle + 20), "31UGR": (middle - 20, edge)}
     optical = S2 | {"bands": ["B02", "B03", "B04", "B05", "B08", "B8A", "B11", "B12"]}

@@ -151,10 +151,10 @@ def sentinel1(city: SyntheticSource | None = None, days=3, edge=EDGE) -> list[Pr
     return products
 
 
-def landsat(city: SyntheticSource | None = None, days=3, edge=EDGE) -> list[Product]:
+def landsat(city: SyntheticSource | None = None, days=3, edge=EDGE // 3) -> list[Product]:
     """Landsat 5 Level-2: reflectance in the agency's numbers, quality bits."""
     city = city or source("ers12ls5", "L1C", SPRING, 30)
-    grid = ground((0, edge), (0, edge), 30)
+    grid = ground((0, 3 * edge), (0, 3 * edge), 30)
     offer = next(each for each in PLANETARY_COMPUTER.offers if each.mission == "landsat_tm")
     products = []
     for item in [each for each in city.acquisitions if each.sensor == "l5"][:days]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import Any, TypeVar
 
 from pystac_client.stac_api_io import StacApiIO
@@ -44,7 +44,7 @@ class Connection:
 
         Args:
             provider: Where to.
-            threads: Requests that may be under way at once.
+            threads: That send requests; fewer are under way at once where the provider says so.
         """
         self.provider = provider
         self.requests = 0
@@ -57,6 +57,7 @@ class Connection:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=threads, max_retries=0))
         self._limit, self._lock = Limit(), Lock()
+        self._slots = BoundedSemaphore(min(threads, provider.connections or threads))
         self._tokens = Tokens(provider.token_url, self.json) if provider.token_url else None
         self._keys: S3Keys | None = None
 
@@ -143,7 +144,7 @@ class Connection:
             time.sleep(self._limit.remaining())
             try:
                 token = self._tokens.of(signed) if self._tokens and signed else None
-                with ask(token) as response:
+                with self._slots, ask(token) as response:
                     status = response.status_code
                     if status < 300:
                         answer = read(response)

@@ -4,7 +4,7 @@ What an item's own metadata say (scale, offset, nodata, size, grid) counts befor
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from groundshift.domain.bands import LANDSAT_OLI, LANDSAT_TM, SENTINEL1, SENTINEL2, TABLES, Band
 from groundshift.errors import SettingsError
@@ -73,13 +73,15 @@ class Provider:
         offers: What it has; the first of a mission is its default.
         token_url: Address that gives a token for the links of a collection; empty: links are open.
         bucket: Where its `s3://` links lead.
+        connections: Most requests that it allows at once; 0 where it names no limit.
     """
 
     name: str
     url: str
     offers: tuple[Offer, ...] = ()
     token_url: str = ""
-    bucket: Bucket | None = field(default=None)
+    bucket: Bucket | None = None
+    connections: int = 0
 
 
 def _same(table: tuple[Band, ...], *layers: str) -> dict[str, str]:
@@ -192,6 +194,7 @@ CDSE = Provider(
         ),
     ),
     bucket=Bucket("https://eodata.dataspace.copernicus.eu", "default"),
+    connections=4,
 )
 PROVIDERS: Mapping[str, Provider] = {
     "earth_search": EARTH_SEARCH,

@@ -2,6 +2,7 @@
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,6 +64,18 @@ def test_a_service_that_goes_on_putting_off_ends_the_run(api, place, monkeypatch
         there.part("noise", address, 0, 1000)
     assert caught.value.transient
     assert len(api.parts) == 4
+
+
+def test_no_more_requests_are_under_way_than_a_provider_allows(api, place):
+    address, there = place
+    api.faults, api.stall = (lambda: "slow"), 0.05
+    for allowed in (2, 0):
+        api.most_at_once = 0
+        limited = Connection(replace(there.provider, connections=allowed), 4)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda start: limited.part("noise", address, start, 10), range(12)))  # noqa: B023
+        assert api.most_at_once <= (allowed or 4)
+    assert api.most_at_once > 2
 
 
 def test_a_token_is_asked_for_once_and_again_before_it_ends(api, place):
