@@ -149,6 +149,8 @@ def write_ways(folder: Path, found: Iterable[Way]) -> None:
 
 def ways_in_words(found: Sequence[Way]) -> tuple[str, ...]:
     """A sentence on the plan's own way, and one on each other if it takes months."""
+    if not found:
+        return ()
     own, *others = found
     sentences = [_sentence(own)]
     if own.months > 1:

@@ -109,9 +109,12 @@ def killed(settings, observations, until):
     assert process.wait() == -signal.SIGKILL
 
 
-def test_with_a_fifth_of_failures_and_two_kills_the_artifact_is_the_same(api, tmp_path):
+def test_with_a_fifth_of_failures_and_two_kills_the_artifact_is_the_same(
+    api, tmp_path, monkeypatch
+):
     settings = many(api)
     undisturbed = fetch(tmp_path / "undisturbed", settings)
+    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "elsewhere"))  # where nothing is kept
     needed = len(api.parts)
     assert needed == 12 * 2 * 3
 
@@ -120,8 +123,8 @@ def test_with_a_fifth_of_failures_and_two_kills_the_artifact_is_the_same(api, tm
     api.faults = lambda: next(faults) if len(api.parts) % 5 == 0 else ""
     api.catalogue_faults = iter(["503", "429"] + [""] * 1000).__next__
     for share in (0.4, 0.8):
-        killed(settings, tmp_path / "disturbed", lambda: len(api.parts) > share * needed)  # noqa: B023
-    disturbed = fetch(tmp_path / "disturbed", settings)
+        killed(settings, tmp_path / "observations", lambda: len(api.parts) > share * needed)  # noqa: B023
+    disturbed = fetch(tmp_path / "observations", settings)
 
     assert disturbed.manifest.content_hash == undisturbed.manifest.content_hash
     assert len(api.parts) <= 1.45 * needed
