@@ -82,7 +82,8 @@ def detectors(runs: Sequence[Run]) -> list[str]:
     simple = [name for name in names if name not in _LEARNS]
     won = sum(all(ahead[name][i] > 0 for name in simple) for i in range(len(runs)))
     verdict = (
-        f"The network beats every simple baseline for {won} of {len(runs)} seeds. Margins: mean "
+        f"The network beats every simple baseline for {won} of {len(runs)} seeds; the aim is "
+        f"{'met' if won == len(runs) else 'all of them, and missed'}. Margins: mean "
         "over seeds, Student's 95 % interval, and in how many seeds the network is ahead. The "
         "label formula is compared where it gives a label."
     )

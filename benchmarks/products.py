@@ -171,7 +171,7 @@ def make_products(cube: Path, folder: Path, windows: int, events: int) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     page = folder / "page"
     first = ["index.html", "page.js", "page.css", "data/about.js", "data/events.js"]
-    first += [f"data/area/{name}" for name in ("before.webp", "after.webp", "greatest.js")]
+    first += [f"data/area/{name}" for name in ("after.webp", "greatest.js")]
     sizes = {
         "report_mb": (folder / "report.html").stat().st_size / 1e6,
         "page_mb": sum(path.stat().st_size for path in page.rglob("*.*")) / 1e6,

@@ -1,7 +1,7 @@
 """A served model: packed arrays against nested JSON, by number of clients; memory over time.
 
     python -m benchmarks.serving                    a table in Markdown
-    python -m benchmarks.serving --quick            fewer requests, for a look
+    python -m benchmarks.serving --requests 4 --steady 100      for a look
 
 Both forms ask one server for the same scores of one series, in turn, so that the ratio holds on any
 machine. Then small requests of changing shapes follow one another, and the server's memory is read
@@ -193,16 +193,17 @@ def steadiness(process: int, count: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+    parser.add_argument("--requests", type=int, default=16, help="per row of the table")
+    parser.add_argument("--steady", type=int, default=1000, help="for the memory")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         os.environ["GROUNDSHIFT_WORK"] = str(folder / "work")
         server = serve(logged(make_model(folder / "model")))
         try:
-            speed(4 if quick else 16)
-            steadiness(server.pid, 100 if quick else 1000)
+            speed(given.requests)
+            steadiness(server.pid, given.steady)
         finally:
             server.terminate()
             server.wait()

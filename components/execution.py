@@ -33,6 +33,7 @@ from groundshift.artifacts.writing import recording
 from groundshift.errors import GroundshiftError, SettingsError, SourceError
 from groundshift.services import tracking
 from groundshift.services.run_tree import RUN_ID
+from groundshift.settings import StageSettings
 
 log = logging.getLogger(__name__)
 
@@ -164,15 +165,10 @@ def _work(
         keys = {common.cell: common.key} if common.cell else inputs.keys
         task = Task(settings, store, common.cell, keys)
         read = {verb.contract(name): folder for name, folder in folders.items() if name != output}
-        made_from = {
-            lineage.INPUTS: lineage.describe(read),
-            lineage.SETTINGS: settings.model_dump(mode="json"),
-            lineage.CELL: common.cell,
-        }
         # In a run that is recorded, a cell's outcome becomes a row of its stage's table.
         row = bool(common.cell and store and os.environ.get(RUN_ID))
         with (
-            recording(made_from),
+            recording(_origin(task, read)),
             tracking.stage_run(verb.stage, settings, folders, row=row) as tracked,
         ):
             summary = verb.function(task, **{**values, **folders})
@@ -188,6 +184,20 @@ def _work(
         if executor is not None:
             executor.respond(summary, output, contract)
     return summary, location
+
+
+def _origin(task: Task[StageSettings], read: Mapping[str, Path]) -> dict[str, Any]:
+    """What the record says of a task, by which it can be repeated.
+
+    Args:
+        task: at hand.
+        read: folders of its inputs, by contract.
+    """
+    return {
+        lineage.INPUTS: lineage.describe(read),
+        lineage.SETTINGS: task.settings.model_dump(mode="json"),
+        lineage.CELL: task.cell,
+    }
 
 
 def _ended(stage: str, error: Exception) -> typer.Exit:

@@ -40,10 +40,10 @@ ACCESS: dict[Component, Access] = {
     "stack": Access(("plan", "observations"), ("current",)),
     "window": Access(("plan", "observations", "cube"), ("current",)),
     "train": Access(("plan", "cube", "samples")),
-    "evaluate": Access(("plan", "cube", "samples", "model"), (), ("champion",)),
+    "evaluate": Access(("plan", "cube", "samples", "model"), (), ("champion", "decisions")),
     "infer": Access(
         ("plan", "cube", "samples", "model", "evaluation"),
-        ("champion",),
+        ("champion", "reviews"),
         ("current", "published"),
     ),
     "notify": Access(("maps",)),
@@ -52,6 +52,8 @@ ACCESS: dict[Component, Access] = {
 
 _EVERYBODY = ("runs",)
 _WORKERS = ("refs", INCOMING)
+_TAKEN_BACK = (f"{INCOMING}/", "champion/")
+"""What a stage also removes of what it has written."""
 
 
 def written(stage: Component) -> list[str]:
@@ -76,33 +78,31 @@ def iam(address: Address, stage: Component) -> dict[str, Any]:
     def named(names: Iterable[str]) -> list[str]:
         return [f"{place}/{address.prefix}{name}*" for name in names]
 
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": named(read(stage))},
-            {
-                "Effect": "Allow",
-                "Action": [
-                    "s3:PutObject",
-                    "s3:AbortMultipartUpload",
-                    "s3:ListMultipartUploadParts",
-                ],
-                "Resource": named(written(stage)),
-            },
-            {
-                "Effect": "Allow",
-                "Action": ["s3:DeleteObject"],
-                "Resource": named([f"{INCOMING}/"]),
-            },
-            {
-                "Effect": "Allow",
-                "Action": ["s3:ListBucket"],
-                "Resource": [place],
-                "Condition": {"StringLike": {"s3:prefix": [f"{address.prefix}*"]}},
-            },
-            {"Effect": "Allow", "Action": ["s3:ListBucketMultipartUploads"], "Resource": [place]},
-        ],
+    allowed = {
+        "s3:GetObject": named(read(stage)),
+        "s3:PutObject": named(written(stage)),
+        "s3:AbortMultipartUpload": named(written(stage)),
+        "s3:ListMultipartUploadParts": named(written(stage)),
+        # What was said goes; of two who promote at once, one takes its model back.
+        "s3:DeleteObject": named(name for name in written(stage) if name in _TAKEN_BACK),
     }
+    listing = {
+        "Effect": "Allow",
+        "Action": ["s3:ListBucket"],
+        "Resource": [place],
+        "Condition": {"StringLike": {"s3:prefix": [f"{address.prefix}*"]}},
+    }
+    uploads = {
+        "Effect": "Allow",
+        "Action": ["s3:ListBucketMultipartUploads"],
+        "Resource": [place],
+    }
+    own = [
+        {"Effect": "Allow", "Action": [action], "Resource": resources}
+        for action, resources in allowed.items()
+        if resources
+    ]
+    return {"Version": "2012-10-17", "Statement": [*own, listing, uploads]}
 
 
 def identity(address: Address, stage: Component, key: tuple[str, str]) -> dict[str, Any]:

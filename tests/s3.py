@@ -1,4 +1,4 @@
-"""A real S3 server for tests, one for a session, and a folder of it for each test."""
+"""A real S3 server for tests, one for each process of pytest, and a folder of it for each test."""
 
 import secrets
 
@@ -8,12 +8,17 @@ from pipelines.seaweed import Seaweed
 
 BUCKET = "groundshift"
 
+_started: list[Seaweed] = []
+
 
 @pytest.fixture(scope="session")
-def seaweed(tmp_path_factory):
-    server = Seaweed(tmp_path_factory.mktemp("seaweed"), (BUCKET,)).start()
-    yield server
-    server.kill()
+def seaweed(request, tmp_path_factory):
+    """The server. Every module that imports this gets the same one, until the session is over."""
+    if not _started:
+        server = Seaweed(tmp_path_factory.mktemp("seaweed"), (BUCKET,)).start()
+        _started.append(server)
+        request.config.add_cleanup(server.kill)
+    return _started[0]
 
 
 @pytest.fixture

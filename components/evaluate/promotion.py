@@ -8,7 +8,6 @@ the alias ends where the store is.
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from components.task import Task
 from groundshift.artifacts import ArtifactStore, Champion, Manifest, Reference, read_manifest
@@ -23,7 +22,7 @@ from groundshift.settings import EvaluateStage
 
 log = logging.getLogger(__name__)
 
-_FIGURES = ("pr_auc", "champion_pr_auc", "lower_limit", "blocks", "events")
+_COMPARED = ("champion_pr_auc", "lower_limit", "blocks", "events")
 
 
 def decide(
@@ -49,7 +48,7 @@ def decide(
 
     def afterwards(kept: Reference) -> None:
         chosen = Champion(candidate, kept, reigning.model.content_hash if reigning else "")
-        _settle(store, task.area, chosen, reigning, judged.record["gate"])
+        _settle(store, task.area, chosen, reigning, judged)
         if registry is not None:
             registry.follow(lambda: store.champion_hash(task.area))
 
@@ -65,7 +64,7 @@ def _registered(
         return None
     registry = Registry(run.store, area)
     gate = judged.record["gate"]
-    figures = {name: f"{value:.6g}" for name, value in _figures(gate).items()}
+    figures = {name: f"{value:.6g}" for name, value in _figures(judged).items()}
     version = registry.register(
         model,
         candidate.content_hash,
@@ -89,9 +88,10 @@ def _settle(
     area: str,
     chosen: Champion,
     reigning: Champion | None,
-    gate: dict[str, Any],
+    judged: Manifest,
 ) -> None:
     """Let the model take over if it may, and write down what was decided."""
+    gate = judged.record["gate"]
     verdict = gate["verdict"]
     if reigning is not None and reigning.model == chosen.model:
         if verdict != "failed":  # the champion judged anew: by the same rules it stays what it is
@@ -108,13 +108,15 @@ def _settle(
         chosen.replaced,
         verdict,
         tuple(gate["reasons"]),
-        _figures(gate),
+        _figures(judged),
     )
     store.decide(area, decision)
     log.info("model %s of %s: %s", decision.model[:12], area, decision.action)
 
 
-def _figures(gate: dict[str, Any]) -> dict[str, float]:
+def _figures(judged: Manifest) -> dict[str, float]:
     """The numbers that a verdict rests on, flat."""
-    found = {"lift": gate["lift"]} | {n: (gate["comparison"] or {}).get(n) for n in _FIGURES}
+    gate = judged.record["gate"]
+    found = {name: judged.summary["headline"].get(name) for name in ("pr_auc", "prevalence")}
+    found |= {"lift": gate["lift"]} | {n: (gate["comparison"] or {}).get(n) for n in _COMPARED}
     return {name: value for name, value in found.items() if value is not None}

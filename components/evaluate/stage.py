@@ -21,10 +21,12 @@ from groundshift.assessment.protocol import LEVEL_MEANING, Panel
 from groundshift.assessment.results import TREES, LevelResult
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
-from groundshift.events.objects import ScoredWindows, cube_series, find_events
+from groundshift.events.objects import EventRule, ScoredWindows
+from groundshift.events.series import cube_sums
+from groundshift.events.table import find_events
 from groundshift.models.store import Detector
 from groundshift.samples.store import Samples
-from groundshift.settings import EvaluateStage
+from groundshift.settings import EvaluateStage, EventSettings
 
 Scores = NDArray[np.float32]
 
@@ -66,7 +68,7 @@ def run(
     ) as draft:
         network = partial(score_network, detector, images)
         theirs = None if rival is None else partial(score_network, rival, images)
-        find, outline = (_finder(settings.evaluate.min_event, by) for by in (images, None))
+        find, outline = (_finder(settings.evaluate, by) for by in (images, None))
         scorers = (network, find, outline, theirs)
         results = Evaluation(images, indexed, settings.evaluate, *scorers).results()
         gate = judge_gate(results[0], settings.evaluate.gate, incomparable)
@@ -117,21 +119,19 @@ def _rival(champion: Path | None, images: Cube, detector: Detector) -> tuple[Det
 
 
 def _finder(
-    min_pixels: int, dated_by: Cube | None
+    settings: EventSettings, dated_by: Cube | None
 ) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
-    """The events of a block's scores, dated by radar series if a cube is given."""
+    """The events of a block's scores, dated by the series of a cube if one is given."""
 
     def find(panel: Panel, scores: Scores, threshold: float) -> gpd.GeoDataFrame:
         block = panel.block
         inside = np.where(block.inside, scores, np.float32(np.nan))
         origin = (block.rows.start, block.columns.start)
-        read = None if dated_by is None else cube_series(dated_by.cells[block.cell.id], origin)
+        read = None if dated_by is None else cube_sums(dated_by.cells[block.cell.id], origin)
         return find_events(
             ScoredWindows(inside, panel.starts, panel.ends, block.grid),
-            threshold=threshold,
-            min_pixels=min_pixels,
+            EventRule.of(settings, threshold),
             read=read,
-            prefix=f"{block.number}-",
         )
 
     return find

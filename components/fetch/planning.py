@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.fetch.stage import open_source, planted
+from components.fetch.stage import bought_first, open_source, planted
 from groundshift import __version__
 from groundshift.artifacts import ArtifactStore, Summary, digest, writing
 from groundshift.artifacts.fan_out import CONTRACT, PlannedCell, State, write_cells
@@ -17,6 +17,8 @@ from groundshift.domain.cells import Cell
 from groundshift.observations.areas import cells_of
 from groundshift.observations.costs import in_words, write_costs
 from groundshift.observations.intake import costs_of
+from groundshift.observations.sources.base import Compared
+from groundshift.observations.ways import ways_in_words, write_ways
 from groundshift.settings import FetchStage
 
 PUBLISHED = "scores"
@@ -54,9 +56,14 @@ def run(
         plan, CONTRACT, area=settings.name, settings=settings.affecting(), inputs=inputs
     ) as draft:
         draft.values.add_text("cell", write_cells(draft.folder, found))
+        bought = bought_first(source, settings, cells)
         costs = costs_of(source, source.acquisitions, cells)
+        costs = bought.travelling(costs) if bought else costs
+        ways = source.alternatives(costs) if isinstance(source, Compared) else []
         if costs:
             write_costs(draft.folder, costs)
+        if ways:
+            write_ways(draft.folder, ways)
         draft.licences.update(source.licences)
     wanted = [planned for planned in found if planned.state != "same" or not changed_only]
     return Summary(
@@ -65,7 +72,11 @@ def run(
         content_hash=draft.finished.content_hash,
         value_hash=draft.finished.value_hash,
         metrics={"cells": float(len(found)), **_counts(found)},
-        notes=(f"{len(wanted)} of {len(found)} cells to work on", *in_words(costs)),
+        notes=(
+            f"{len(wanted)} of {len(found)} cells to work on",
+            *in_words(costs),
+            *ways_in_words(ways),
+        ),
         parameters=_parameters(found, wanted, model),
         outcome="done" if wanted else "nothing new",
     )

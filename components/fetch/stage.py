@@ -10,10 +10,13 @@ from components.progress import shown
 from groundshift.artifacts import Summary, digest, writing
 from groundshift.artifacts.file_digests import FileDigests
 from groundshift.artifacts.hashing import file_digest
+from groundshift.artifacts.writing import work_root
 from groundshift.domain.cells import Cell
 from groundshift.domain.time import isoformat
 from groundshift.errors import ContractError, SettingsError
 from groundshift.observations.areas import cells_of
+from groundshift.observations.bought import BoughtFirst
+from groundshift.observations.clouds import Unclouded
 from groundshift.observations.earlier import EarlierFirst
 from groundshift.observations.inspection import inspect, require_passing
 from groundshift.observations.intake import (
@@ -25,7 +28,7 @@ from groundshift.observations.intake import (
     require_observations,
 )
 from groundshift.observations.planting import Plan, read_plan
-from groundshift.observations.sources.base import Source
+from groundshift.observations.sources.base import Metered, Source
 from groundshift.observations.sources.files import FilesSource
 from groundshift.observations.sources.synthetic import SyntheticSource
 from groundshift.observations.store import (
@@ -60,7 +63,10 @@ def run(
     area = cells_of(settings.area)
     cells = chosen(area, cell)
     plan = _plan(settings.fetch.plant)
-    source = _earlier_first(open_source(settings, area, digests), settings, earlier)
+    opened = open_source(settings, area, digests)
+    bought = bought_first(opened, settings, cells)
+    source = _earlier_first(_unclouded(bought or opened, settings), settings, earlier)
+    arrived = source.news if isinstance(source, EarlierFirst) else ()
     inputs = {
         "area": digest([each.to_dict() for each in cells]),
         **source.inputs,
@@ -75,7 +81,6 @@ def run(
         inputs=inputs,
         resume=True,
     ) as draft:
-        draft.paid = bool(costs_of(source, source.acquisitions[:1], cells))
         intake = Intake(source, cells, draft, plan)
         if settings.fetch.budget is not None:
             require_budget(source, intake.pending, cells, settings.fetch.budget)
@@ -96,14 +101,19 @@ def run(
         hash_values(records, draft.values)
         draft.licences.update(source.licences)
         draft.summary.update(_summary(source, cells, records))
+        draft.record["news"] = list(arrived)
     manifest = draft.finished
+    compared: tuple[str, ...] = ()
+    if bought is not None:
+        bought.share(Observations.open(observations))
+        compared = bought.compare(opened.used) if isinstance(opened, Metered) else ()
     return Summary(
         stage="fetch",
         artifact=observations,
         content_hash=manifest.content_hash,
         value_hash=manifest.value_hash,
         metrics=_metrics(manifest.summary["counts"]),
-        notes=_notes(manifest.summary["counts"], records),
+        notes=(*_notes(manifest.summary["counts"], records), *arrived, *compared),
     )
 
 
@@ -138,6 +148,27 @@ def open_source(
     )
 
 
+def bought_first(source: Source, settings: FetchStage, cells: Sequence[Cell]) -> BoughtFirst | None:
+    """The source, keeping what it is paid for; None where images cost nothing.
+
+    Args:
+        source: That the settings name.
+        settings: The fetch stage's settings.
+        cells: To work on.
+    """
+    if not costs_of(source, source.acquisitions, cells):
+        return None
+    asked = settings.affecting()["fetch"][settings.fetch.source]
+    common = {name: value for name, value in asked.items() if name != "sensors"}
+    wanted = {name: [common, asked["sensors"][name]] for name in source.sensors}
+    return BoughtFirst(source, work_root() / settings.name / "bought", wanted)
+
+
+def _unclouded(source: Source, settings: FetchStage) -> Source:
+    """The source behind the masks that the settings add."""
+    return Unclouded(source, settings.fetch.masks) if settings.fetch.masks else source
+
+
 def _earlier_first(source: Source, settings: FetchStage, earlier: Path | None) -> Source:
     """The source, behind an earlier artifact of the same settings if asking costs more."""
     if earlier is None or settings.fetch.source == "files" or settings.fetch.plant is not None:
@@ -146,8 +177,9 @@ def _earlier_first(source: Source, settings: FetchStage, earlier: Path | None) -
         found = Observations.open(earlier)
     except ContractError:  # there is none yet, or it is of another version
         return source
-    made_by, wanted = found.manifest.settings, settings.affecting()
-    if made_by["fetch"] != wanted["fetch"] or "plant" in found.manifest.inputs:
+    made_by, wanted = found.manifest.settings["fetch"], settings.affecting()["fetch"]
+    # Checks judge images anew in every run.
+    if made_by | {"checks": wanted["checks"]} != wanted or "plant" in found.manifest.inputs:
         return source
     return EarlierFirst(source, found)
 

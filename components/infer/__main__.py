@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from components import shell
+from components.infer.past import PastFiles
 from components.infer.stage import run, run_cell, run_report
 from groundshift.artifacts import Summary
 from groundshift.cube.layout import is_shard
@@ -39,6 +40,15 @@ PreviousScores = Annotated[
     ),
 ]
 
+EarlierMaps = Annotated[
+    Path | None,
+    shell.Folder(contract="maps", read=True),
+    shell.folder(
+        "Maps that were published before: their events keep their ids, and are no news. In a "
+        "store, by default those published last."
+    ),
+]
+
 
 @shell.command(app, "infer")
 def main(
@@ -49,6 +59,7 @@ def main(
     evaluation: shell.OptionalInput = None,
     previous: PreviousScores = None,
     scores: shell.Between = None,
+    earlier: EarlierMaps = None,
     maps: shell.OptionalOutput = None,
     champion: ChampionHash = "",
 ) -> Summary:
@@ -68,10 +79,12 @@ def main(
             raise SettingsError("--scores is written for one cell: give --cell")
         base = previous or task.current("scores")
         return run_cell(task.settings, cell=task.cell, **folders, scores=scores, previous=base)
+    reviews = task.settings.infer.reviews
+    past = PastFiles.of(earlier, reviews, task.store, task.area, **folders)
     if scores is None:
-        return run(task.settings, **folders, maps=maps)
+        return run(task.settings, **folders, maps=maps, past=past)
     task.publish(*PUBLISHED)
-    return run_report(task.settings, **folders, scores=scores, maps=maps)
+    return run_report(task.settings, **folders, scores=scores, maps=maps, past=past)
 
 
 if __name__ == "__main__":

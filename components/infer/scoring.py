@@ -15,6 +15,7 @@ from groundshift import __version__
 from groundshift.artifacts import Draft, ValueHash, read_manifest
 from groundshift.cube.store import CellCube
 from groundshift.errors import ContractError
+from groundshift.events.objects import EventRule
 from groundshift.models.inference import map_members, shown_digests
 from groundshift.models.store import Detector
 from groundshift.products.findings import (
@@ -119,8 +120,7 @@ def score_cell(
         scratch=draft.scratch,
         tags=sources.tags,
         values=values,
-        threshold=sources.threshold,
-        min_pixels=settings.infer.min_event,
+        rule=EventRule.of(settings.infer, sources.threshold),
     )
     if settings.infer.page:
         write_series(draft.folder, cell_cube, findings.windows)

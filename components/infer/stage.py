@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from components.infer.past import NO_PAST, PastFiles
 from components.infer.publishing import publish, summary_of
 from components.infer.scoring import Previous, score_cell
 from components.infer.sources import THRESHOLD, Sources, require_inputs
@@ -29,7 +30,14 @@ _NUMBERS = ("windows", "events", "hectares")
 
 
 def run(
-    settings: InferStage, *, cube: Path, samples: Path, model: Path, evaluation: Path, maps: Path
+    settings: InferStage,
+    *,
+    cube: Path,
+    samples: Path,
+    model: Path,
+    evaluation: Path,
+    maps: Path,
+    past: PastFiles = NO_PAST,
 ) -> Summary:
     """Map every stride-th window, outline and date what changed, and write the run's report.
 
@@ -40,6 +48,7 @@ def run(
         model: artifact that gives the scores.
         evaluation: artifact with the threshold and how good the model is.
         maps: where the artifact goes.
+        past: what is known of the area's events from before.
 
     Raises:
         ContractError: windows of another cube or off the period, an evaluation of another model,
@@ -52,13 +61,13 @@ def run(
         CONTRACT,
         area=settings.name,
         settings=settings.affecting(),
-        inputs=sources.inputs,
+        inputs=sources.inputs | past.inputs,
     ) as draft:
         findings = [
             score_cell(settings, sources, detector, cell_cube, draft, ValueHash()).findings
             for _, cell_cube in sorted(sources.cube.cells.items())
         ]
-        publish(settings, sources, findings, draft)
+        publish(settings, sources, findings, past, draft)
     return _published(maps, draft.finished, sources)
 
 
@@ -99,9 +108,10 @@ def run_cell(
     ) as draft:
         base = Previous.open(previous, settings, sources)
         scored = score_cell(settings, sources, detector, cell_cube, draft, draft.values, base)
-        scored.findings.write(draft.folder, scored.shown)
+        found = scored.findings
+        found.write(draft.folder, scored.shown)
         draft.licences.update(sources.licences)
-        draft.summary.update(summary_of([scored.findings], sources.threshold))
+        draft.summary.update(summary_of([found], found.events, sources.threshold))
         draft.record["computed"] = scored.computed
     manifest = draft.finished
     return Summary(
@@ -123,6 +133,7 @@ def run_report(
     model: Path,
     evaluation: Path,
     maps: Path,
+    past: PastFiles = NO_PAST,
 ) -> Summary:
     """Put the maps of all cells together: the artifact that `run` writes, without scoring.
 
@@ -134,6 +145,7 @@ def run_report(
         model: likewise.
         evaluation: likewise, for how good the model is.
         maps: where the artifact goes.
+        past: what is known of the area's events from before.
 
     Raises:
         ContractError: cells that were mapped from other artifacts than those given.
@@ -146,10 +158,10 @@ def run_report(
         CONTRACT,
         area=settings.name,
         settings=settings.affecting(),
-        inputs=sources.inputs,
+        inputs=sources.inputs | past.inputs,
     ) as draft:
         findings = [_take_over(part, draft) for part in _parts(scores)]
-        publish(settings, sources, findings, draft)
+        publish(settings, sources, findings, past, draft)
     return _published(maps, draft.finished, sources)
 
 
@@ -171,7 +183,7 @@ def _parts(scores: Path) -> list[Path]:
 def _take_over(part: Path, draft: Draft) -> CellFindings:
     """Share a cell's maps with the artifact over all cells."""
     for name in (SCORES, AGGREGATES, DATA):
-        for path in sorted((part / name).rglob("*.*")):
+        for path in sorted(path for path in (part / name).rglob("*") if path.is_file()):
             share_file(path, draft.folder / path.relative_to(part))
     return CellFindings.read(part)
 
@@ -181,6 +193,7 @@ def _published(maps: Path, manifest: Manifest, sources: Sources) -> Summary:
     events = f"{found['events']} events on {found['hectares']:.2f} ha"
     notes = [
         f"{found['windows']} maps, {events} at a threshold of {found['threshold']:.3f}",
+        f"news: {found['news']} of the events",
         f"report: {maps / REPORT}",
     ]
     if sources.evidence.threshold is None:

@@ -18,12 +18,12 @@ VERSIONS: dict[str, int] = {
     "samples": 1,
     "model": 1,
     "evaluation": 1,
-    "maps": 1,
+    "maps": 2,
     "plan": 1,
     "coefficients": 1,
     "betas": 1,
     "drift": 1,
-    "scores": 1,
+    "scores": 2,
 }
 """Current version of each contract; readers take the last two."""
 

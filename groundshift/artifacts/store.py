@@ -11,6 +11,7 @@
     runs/<run>/<task>.json                      how the tasks of a run ended
     runs/<run>/ended.json                       when the run itself did
     catalogue/<area>.json                       digests of source files that were seen before
+    reviews/<area>.json                         what analysts said of events (GeoJSON)
     leases/<name>.json                          who alone may do something, and until when
     incoming/                                   artifacts in the making
 
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from groundshift.artifacts.bucket_objects import BucketObjects
 from groundshift.artifacts.decisions import Decision
@@ -216,6 +218,34 @@ class ArtifactStore:
             ContractError: it is not in the store any more.
         """
         return self.folder(Reference.named(contract, self.manifest(reference).inputs[contract]))
+
+    def reviews(self, area: str) -> dict[str, Any] | None:
+        """What analysts said of an area's events, as GeoJSON; None if nobody said anything yet."""
+        return self.documents.read(_place("reviews", area))
+
+    def review(
+        self, area: str, change: Callable[[dict[str, Any] | None], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Change what was said, and give it back.
+
+        Raises:
+            SourceError: somebody else changed it meanwhile (transient: nothing was changed).
+        """
+        place = _place("reviews", area)
+        present = self.documents.look(place)
+        changed = change(self.documents.read(place))
+        written = (
+            self.documents.create(place, changed)
+            if present is None
+            else self.documents.exchange(place, changed, present.version)
+        )
+        if written is None:
+            raise SourceError(
+                f"reviews of {area}: expected nobody else to import at the same moment, found "
+                "another import; nothing was changed. Run it again",
+                transient=True,
+            )
+        return changed
 
     def require_ref(self, area: str, cell: str, key: str, contract: str) -> Reference:
         """What was made for a cell and a key.

@@ -107,6 +107,7 @@ class Sweeper:
                     shutil.rmtree(objects.root / name, ignore_errors=True)
                 return plan
             pointers = [pointer_name(each.reference) for each in plan.artifacts]
+            objects.bucket.give_up_uploads("dvc/", self._before)
             for names in (pointers, [*plan.objects, *plan.incoming]):
                 for first in range(0, len(names), _BATCH):
                     renew()

@@ -52,8 +52,6 @@ class Draft:
     summary: dict[str, Any] = field(default_factory=dict)
     licences: set[str] = field(default_factory=set)
     record: dict[str, Any] = field(default_factory=dict)
-    paid: bool = False
-    """Whether what is in it cost money: then bad input doesn't remove it either."""
     manifest: Manifest | None = None
     """Set once the artifact is whole."""
 
@@ -108,7 +106,7 @@ def writing(
         try:
             yield draft
         except GroundshiftError as error:
-            if not draft.paid and not _may_pass(error):
+            if not _may_pass(error):
                 _clear(work)
             raise
         draft.manifest = Manifest(

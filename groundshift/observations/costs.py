@@ -2,10 +2,28 @@
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
+from threading import Lock
 
 FILE_NAME = "costs.csv"
+
+
+@dataclass
+class Used:
+    """What asking for images really took; counted by several threads at once."""
+
+    requests: int = 0
+    units: float = 0.0
+    bytes: int = 0
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def add(self, *, requests: int = 0, units: float = 0.0, bytes: int = 0) -> None:
+        """Count some more."""
+        with self._lock:
+            self.requests += requests
+            self.units += units
+            self.bytes += bytes
 
 
 @dataclass(frozen=True)
@@ -18,7 +36,7 @@ class Cost:
         images: Overpasses times cells that they reach.
         requests: How many it takes.
         units: Processing units of the provider.
-        bytes: Of those that cost units: before compression, so an upper bound.
+        bytes: That travel; of what costs units, a source tells them before compression.
     """
 
     sensor: str
@@ -53,7 +71,7 @@ def in_words(costs: Sequence[Cost]) -> tuple[str, ...]:
     for name in dict.fromkeys(cost.sensor for cost in costs):
         (cost,) = total(Cost(**asdict(c) | {"month": ""}) for c in costs if c.sensor == name)
         price = (
-            f"cost {cost.units:.1f} processing units, {cost.bytes / 1e6:.0f} MB before compression"
+            f"cost {cost.units:.1f} processing units, {cost.bytes / 1e6:.0f} MB"
             if cost.units
             else f"are {cost.bytes / 1e6:.0f} MB, free of units"
         )

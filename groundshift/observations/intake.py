@@ -122,9 +122,8 @@ class Intake:
         if image is None:
             return _Candidate(replace(record, reason=NO_OVERLAP), None)
         if self._placed[cell.id]:
-            image = Image(
-                *plant(image.values, image.valid, acquisition.time, self._placed[cell.id])
-            )
+            planted = plant(image.values, image.valid, acquisition.time, self._placed[cell.id])
+            image = Image(*planted, probability=image.probability)
         share = float(np.mean(image.valid))
         reason = "" if share else NO_VALID_PIXEL
         return _Candidate(replace(record, valid_share=share, reason=reason), image)
@@ -150,13 +149,15 @@ class Intake:
         digest = ValueHash()
         digest.add("values", values)
         digest.add("valid", image.valid)
+        if image.probability is not None:
+            digest.add("probability", image.probability)
         record = replace(
             candidate.record,
             checks=odd(image.values, image.valid, sensor),
             digest=digest.hexdigest(),
         )
         folders = self._draft.folder, self._draft.scratch
-        write_observation(*folders, cell.grid, record, values, image.valid)
+        write_observation(*folders, cell.grid, record, values, image.valid, image.probability)
         return record
 
 

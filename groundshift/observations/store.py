@@ -8,6 +8,7 @@
     cells/<cell>/<sensor>/<YYYYmmddTHHMMSS>/
         data/BANDS.npy        [1, y, x, band] in the sensor's stored type, 0 where invalid
         mask/VALID.npy        [1, y, x, 1] bool
+        data/CLP.npy          [1, y, x, 1] uint8, per cent cloud, 255 unknown; where it was found
         bbox.geojson, timestamps.json, meta_info/observation.json
     quarantine/<cell>/...     likewise, images that failed a check
 
@@ -42,7 +43,8 @@ from groundshift.observations.npy import map_array
 CONTRACT = "observations"
 NO_VALID_PIXEL = "no valid pixel"
 
-_DATA, _MASK = "data/BANDS.npy", "mask/VALID.npy"
+DATA, MASK = "data/BANDS.npy", "mask/VALID.npy"
+_PROBABILITY = "data/CLP.npy"
 _HEADER = 256
 """Bytes that hold the header of any of our `.npy` files."""
 _META = "meta_info/observation.json"
@@ -165,7 +167,7 @@ class Observations:
             ContractError: there is no such observation, or its arrays don't fit the cell.
         """
         part = self._parts[cell_id]
-        folder = part / observation_path(cell_id, sensor, time, quarantined=quarantined)
+        folder = self.path(cell_id, sensor, time, quarantined=quarantined)
         try:
             values, valid = read_arrays(part, cell_id, sensor, time, quarantined=quarantined)
         except (OSError, ValueError, IndexError) as error:
@@ -174,6 +176,21 @@ class Observations:
         if values.shape != expected or valid.shape != expected[:2]:
             raise _broken(folder, f"shape {expected}", f"{values.shape}, mask {valid.shape}")
         return values, valid
+
+    def probability(
+        self, cell_id: str, sensor: str, time: int, *, quarantined: bool = False
+    ) -> NDArray[np.uint8] | None:
+        """Per cent that pixels of an observation are cloud, [y, x], 255 unknown; None if not kept.
+
+        Takes the arguments of `read`.
+        """
+        path = self.path(cell_id, sensor, time, quarantined=quarantined) / _PROBABILITY
+        return np.asarray(map_array(path)[0, :, :, 0]) if path.is_file() else None
+
+    def path(self, cell_id: str, sensor: str, time: int, *, quarantined: bool = False) -> Path:
+        """Folder of an observation, whether it is there or not."""
+        inside = observation_path(cell_id, sensor, time, quarantined=quarantined)
+        return self._parts[cell_id] / inside
 
     def valid_at(self, cell_id: str, sensor: str, time: int, row: int, column: int) -> bool:
         """Whether one pixel of an observation is valid; of its files no more than that is read.
@@ -185,7 +202,7 @@ class Observations:
             row: on the cell's grid, halo included.
             column: likewise.
         """
-        path = self._parts[cell_id] / observation_path(cell_id, sensor, time) / _MASK
+        path = self._parts[cell_id] / observation_path(cell_id, sensor, time) / MASK
         need(path, [(0, _HEADER)])
         mask = map_array(path)
         place = int(np.ravel_multi_index((0, row, column, 0), mask.shape))
@@ -204,7 +221,7 @@ class Observations:
 
 def is_image(path: str) -> bool:
     """Whether a file of the artifact holds pixels, by its path inside it."""
-    return path.endswith((_DATA, _MASK))
+    return path.endswith((DATA, MASK))
 
 
 def observation_path(cell_id: str, sensor: str, time: int, *, quarantined: bool = False) -> Path:
@@ -222,7 +239,7 @@ def read_arrays(
         ValueError: its files are damaged.
     """
     place = folder / observation_path(cell_id, sensor, time, quarantined=quarantined)
-    return map_array(place / _DATA)[0], map_array(place / _MASK)[0, :, :, 0]
+    return map_array(place / DATA)[0], map_array(place / MASK)[0, :, :, 0]
 
 
 def move_observation(folder: Path, record: Record) -> None:
@@ -248,6 +265,7 @@ def write_observation(
     record: Record,
     values: NDArray[np.uint16 | np.float32],
     valid: NDArray[np.bool_],
+    probability: NDArray[np.uint8] | None = None,
 ) -> None:
     """Write one observation: whole under its name, or not at all.
 
@@ -258,14 +276,17 @@ def write_observation(
         record: its row of the table.
         values: stored values [y, x, band], 0 where invalid.
         valid: [y, x].
+        probability: of cloud, [y, x] in per cent, if known.
     """
     target = folder / observation_path(record.cell, record.sensor, record.time)
     draft = scratch / "-".join((record.cell, record.sensor, stamp(record.time)))
     shutil.rmtree(draft, ignore_errors=True)
     for name in ("data", "mask", "meta_info"):
         (draft / name).mkdir(parents=True)
-    np.save(draft / _DATA, values[None])
-    np.save(draft / _MASK, valid[None, ..., None])
+    np.save(draft / DATA, values[None])
+    np.save(draft / MASK, valid[None, ..., None])
+    if probability is not None:
+        np.save(draft / _PROBABILITY, probability[None, ..., None])
     _write_json(draft / "bbox.geojson", _bounding_box(grid))
     _write_json(draft / "timestamps.json", [_naive_utc(record.time)])
     _write_json(draft / _META, asdict(record))

@@ -181,15 +181,15 @@ def backdrops(
     if sensor is None:
         return None
     spans = np.array(dates)
-    kind = "natural colour" if len(_shown_bands(sensor)) == 3 else f"{sensor.bands[0]}"
+    kind = "natural colour" if len(shown_bands(sensor)) == 3 else f"{sensor.bands[0]}"
     captions = [
         f"{sensor.name} {kind}, median of the clearest looks {_day(spans[:, a].min())} to "
         f"{_day(spans[:, a + 1].max())}"
         for a in (0, 2)
     ]
-    chosen = limits or _limits(early, late)
+    chosen = limits or value_limits(early, late)
     before, after = (
-        Backdrop(_stretch(image, chosen), caption, chosen)
+        Backdrop(stretch(image, chosen), caption, chosen)
         for image, caption in zip((early, late), captions, strict=True)
     )
     return before, after
@@ -218,7 +218,7 @@ def ground_at(
         if len(last):
             own = _composite(cell_cube, sensor, last, canvas.factor)
             canvas.paste(image, cell_cube.cell, own)
-    return _stretch(image, limits)
+    return stretch(image, limits)
 
 
 def _shown_sensor(cell_cube: "CellCube") -> Sensor | None:
@@ -227,7 +227,7 @@ def _shown_sensor(cell_cube: "CellCube") -> Sensor | None:
     return None if role is None else cell_cube.sensors[cell_cube.roles[role]]
 
 
-def _shown_bands(sensor: Sensor) -> tuple[int, ...]:
+def shown_bands(sensor: Sensor) -> tuple[int, ...]:
     """Indices of red, green and blue; of the first band where the sensor lacks one of them."""
     if sensor.kind == "optical":
         try:
@@ -271,7 +271,7 @@ def _composite(
 
     A pixel that none of them saw takes what the last of them carried forward.
     """
-    bands = _shown_bands(sensor)
+    bands = shown_bands(sensor)
     inner_rows, inner_columns = cell_cube.cell.inner
     height, width = cell_cube.cell.core.shape
     rows = max(1, _STRIP_VALUES // (width * len(bands)) // factor) * factor
@@ -304,7 +304,7 @@ def _median(looks: NDArray[np.float32]) -> NDArray[np.float32]:
     return middle
 
 
-def _limits(*images: NDArray[np.float32]) -> tuple[float, float]:
+def value_limits(*images: NDArray[np.float32]) -> tuple[float, float]:
     """The 2nd and 98th percentile over all images and bands.
 
     One stretch for all bands keeps grey things grey.
@@ -316,7 +316,7 @@ def _limits(*images: NDArray[np.float32]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _stretch(image: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.float32]:
+def stretch(image: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.float32]:
     """To 0...1 between two values."""
     low, high = limits
     stretched: NDArray[np.float32] = np.clip((image - low) / max(high - low, 1e-6), 0, 1)

@@ -31,10 +31,13 @@ from groundshift.products.maps import (
     band_names,
     score_path,
 )
+from groundshift.products.project import PROJECT
+from groundshift.products.series import SERIES
 
 FOLDER = "stac"
 
 _PARQUET = "application/vnd.apache.parquet"
+_ZARR = "application/vnd+zarr"
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,13 @@ def write_catalogue(
         ("geojson", GEOJSON, pystac.MediaType.GEOJSON),
     ):
         events.add_asset(name, pystac.Asset(str(folder / file), media_type=kind, roles=["data"]))
+    for name, file, kind, role in (
+        ("series", SERIES, _ZARR, "data"),
+        ("qgis", PROJECT, "application/xml", "visual"),
+    ):
+        if (folder / file).exists():
+            asset = pystac.Asset(str(folder / file), media_type=kind, roles=[role])
+            events.add_asset(name, asset)
     items.append(events)
     collection = _collection(text, items)
     for item in items:

@@ -2,9 +2,10 @@
 
 Beside the cell's maps (see `maps`) lie
 
-    events.parquet   its events
-    findings.npz     windows, area over the threshold, what each window was computed from, and the
-                     scores through time of the strongest events
+    events.parquet                  its events, as if nothing lay beyond the cell
+    objects.parquet, objects.npz    what the events of an area are made of, see `objects_io`
+    findings.npz                    windows, area over the threshold, what each window was computed
+                                    from
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,19 +15,19 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.features import geometry_mask
-from rasterio.windows import from_bounds
-from rasterio.windows import transform as window_transform
-from shapely.geometry.base import BaseGeometry
 
 from groundshift.artifacts import ValueHash, canonical_json, read_manifest
 from groundshift.artifacts.manifest import check_files
 from groundshift.cube.store import CellCube
 from groundshift.domain.cells import Cell, pixel_area
 from groundshift.errors import ContractError
-from groundshift.events.objects import EVENT_TYPES, ScoredWindows, cube_series, find_events
+from groundshift.events.merging import merge
+from groundshift.events.objects import EventRule, Objects, ScoredWindows, find_objects
+from groundshift.events.series import cube_sums
+from groundshift.events.table import events_of, typed
 from groundshift.products.events_io import GEOPARQUET, plain_rows, write_parquet
 from groundshift.products.maps import CellMaps, MapWindow
+from groundshift.products.objects_io import read_objects, write_objects
 
 SCORES_CONTRACT = "scores"
 FINDINGS = "findings.npz"
@@ -60,8 +61,8 @@ class CellFindings:
         cell: the cell.
         windows: those mapped.
         hectares: [window] area at or above the threshold.
-        events: dated events.
-        courses: mean score inside each of the strongest events, [window], by the event's id.
+        events: dated events, as if nothing lay beyond the cell.
+        objects: what the events of an area are made of; None in artifacts of version 1.
         value_hash: of maps and events.
     """
 
@@ -69,24 +70,24 @@ class CellFindings:
     windows: tuple[MapWindow, ...]
     hectares: NDArray[np.float64]
     events: gpd.GeoDataFrame
-    courses: Mapping[str, NDArray[np.float32]]
+    objects: Objects | None
     value_hash: str
 
     def write(self, folder: Path, shown: Iterable[str]) -> None:
-        """Write `events.parquet` and `findings.npz`.
+        """Write all that belongs to a cell but its maps.
 
         Args:
             folder: of the cell's artifact.
             shown: digests of what each window was computed from.
         """
         write_parquet(folder, self.events)
-        courses = [self.courses[event] for event in strongest(self.events)["id"]]
+        if self.objects is not None:
+            write_objects(folder, self.objects, str(self.cell.core.crs))
         np.savez(
             folder / FINDINGS,
             windows=np.array([(w.start, w.end) for w in self.windows], np.int64),
             hectares=self.hectares,
             shown=np.array(list(shown), np.str_),
-            courses=np.array(courses, np.float32).reshape(len(courses), len(self.windows)),
         )
 
     @classmethod
@@ -99,11 +100,11 @@ class CellFindings:
         manifest = read_manifest(folder, SCORES_CONTRACT)
         check_files(folder, manifest)
         (cell,) = map(Cell.from_dict, manifest.summary["cells"])
-        events = gpd.read_parquet(folder / GEOPARQUET).astype(EVENT_TYPES)
+        events = typed(gpd.read_parquet(folder / GEOPARQUET))
+        objects = read_objects(folder) if manifest.version > 1 else None
         with np.load(folder / FINDINGS, allow_pickle=False) as archive:
             windows = tuple(MapWindow(*span) for span in archive["windows"].tolist())
-            courses = dict(zip(strongest(events)["id"], archive["courses"], strict=True))
-            return cls(cell, windows, archive["hectares"], events, courses, manifest.value_hash)
+            return cls(cell, windows, archive["hectares"], events, objects, manifest.value_hash)
 
 
 def read_shown(folder: Path) -> dict[MapWindow, str]:
@@ -122,8 +123,7 @@ def survey_cell(
     scratch: Path,
     tags: Mapping[str, str],
     values: ValueHash,
-    threshold: float,
-    min_pixels: int,
+    rule: EventRule,
 ) -> CellFindings:
     """Write a cell's maps as its scores come, and find its events.
 
@@ -137,8 +137,7 @@ def survey_cell(
         scratch: folder for the file, which is removed again.
         tags: GeoTIFF tags that all maps share.
         values: fed with the cell's maps and events, and nothing else.
-        threshold: score from which a pixel counts as changed.
-        min_pixels: smallest event.
+        rule: what counts as an event.
 
     Raises:
         ContractError: scores of other windows than expected.
@@ -151,17 +150,15 @@ def survey_cell(
     for number, scored in enumerate(_as_expected(scores, list(windows), cell)):
         writer.add(windows[scored.window], scored.score, scored.written, scored.layers)
         held[number] = scored.score
-        hectares[number] = (scored.score >= threshold).sum() * pixel_area(cell.core) / 1e4
+        hectares[number] = (scored.score >= rule.threshold).sum() * pixel_area(cell.core) / 1e4
     writer.finish()
     spans = tuple(writer.windows)
-    events = _events(cell_cube, spans, held, threshold, min_pixels)
-    courses = {
-        event["id"]: course(cell, held, event.geometry) for _, event in strongest(events).iterrows()
-    }
+    objects = _objects(cell_cube, spans, held, rule)
+    events = events_of(merge([objects]), rule, str(cell.core.crs))
     values.add_text("events", [canonical_json(row) for row in plain_rows(events)])
     del held
     path.unlink()
-    return CellFindings(cell, spans, hectares, events, courses, values.hexdigest())
+    return CellFindings(cell, spans, hectares, events, objects, values.hexdigest())
 
 
 def _as_expected(
@@ -181,13 +178,12 @@ def _as_expected(
         )
 
 
-def _events(
+def _objects(
     cell_cube: CellCube,
     windows: tuple[MapWindow, ...],
     scores: NDArray[np.float32],
-    threshold: float,
-    min_pixels: int,
-) -> gpd.GeoDataFrame:
+    rule: EventRule,
+) -> Objects:
     cell = cell_cube.cell
     scored = ScoredWindows(
         scores,
@@ -196,13 +192,8 @@ def _events(
         cell.core,
     )
     rows, columns = cell.inner
-    return find_events(
-        scored,
-        threshold=threshold,
-        min_pixels=min_pixels,
-        read=cube_series(cell_cube, (rows.start, columns.start)),
-        prefix=f"{cell.id}-",
-    )
+    read = cube_sums(cell_cube, (rows.start, columns.start))
+    return find_objects(scored, rule, read=read, cell=cell.id, open_edges=True)
 
 
 def strongest(events: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -210,15 +201,3 @@ def strongest(events: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     weight = (events["score"] * events["pixels"]).to_numpy(np.float64)
     order = np.lexsort((events["id"].to_numpy(str), -weight))
     return events.iloc[order[:LISTED]].reset_index(drop=True)
-
-
-def course(cell: Cell, scores: NDArray[np.float32], geometry: BaseGeometry) -> NDArray[np.float32]:
-    """Mean score inside a polygon, [window], from scores [window, y, x] on a cell's core."""
-    grid = cell.core.transform
-    place = from_bounds(*geometry.bounds, transform=grid).round_offsets().round_lengths()
-    rows, columns = place.toslices()
-    mask = geometry_mask(
-        [geometry], (place.height, place.width), window_transform(place, grid), invert=True
-    )
-    mean: NDArray[np.float32] = np.nanmean(scores[:, rows, columns][:, mask], axis=1)
-    return mean

@@ -218,6 +218,7 @@ def write_cog(
         for number, (name, values) in enumerate(bands.items(), start=1):
             raster.write(values, number)
             raster.set_band_description(number, name)
+            raster.update_tags(number, **_statistics(values, nodata))
         raster.units = names
         raster.update_tags(**tags, UNITS=", ".join(names))
         copy_raster(
@@ -229,6 +230,21 @@ def write_cog(
             predictor="YES",
             overview_resampling="AVERAGE" if first.dtype.kind == "f" else "NEAREST",
         )
+
+
+def _statistics(values: NDArray[Any], nodata: float) -> dict[str, str]:
+    """Least, greatest, mean, deviation and share of the known pixels, as GDAL writes them down."""
+    known = values[np.isfinite(values) & (values != nodata)].astype(np.float64)
+    if not known.size:
+        return {}
+    figures = {
+        "MINIMUM": known.min(),
+        "MAXIMUM": known.max(),
+        "MEAN": known.mean(),
+        "STDDEV": known.std(),
+        "VALID_PERCENT": 100 * known.size / values.size,
+    }
+    return {f"STATISTICS_{name}": f"{figure:.6g}" for name, figure in figures.items()}
 
 
 def read_map(path: Path, factor: int = 1) -> NDArray[Any]:

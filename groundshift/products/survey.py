@@ -1,7 +1,7 @@
 """What was found in an area: its cells' findings put together for files and a page."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from groundshift.domain.cells import Cell
+from groundshift.events.merging import merge
+from groundshift.events.objects import APART, Part
+from groundshift.events.reviews import empty_reviews
+from groundshift.events.table import WITHDRAWN, events_of
+from groundshift.events.tracking import follow, quieten
 from groundshift.products.canvas import Canvas, coarsen
 from groundshift.products.findings import CellFindings
 from groundshift.products.maps import (
@@ -59,6 +64,19 @@ class Course:
 
 
 @dataclass(frozen=True)
+class Past:
+    """What is known of an area's events from before.
+
+    Attributes:
+        events: as they were published last; None if they never were.
+        reviews: what analysts said.
+    """
+
+    events: gpd.GeoDataFrame | None = None
+    reviews: gpd.GeoDataFrame = field(default_factory=empty_reviews)
+
+
+@dataclass(frozen=True)
 class Survey:
     """What was found in an area.
 
@@ -67,12 +85,14 @@ class Survey:
         findings: of every cell.
         canvas: the picture grid.
         threshold: score from which a pixel counts as changed.
+        past: what is known of its events from before.
     """
 
     folder: Path
     findings: Sequence[CellFindings]
     canvas: Canvas
     threshold: float
+    past: Past = field(default_factory=Past)
 
     @cached_property
     def windows(self) -> dict[Cell, tuple[MapWindow, ...]]:
@@ -90,19 +110,50 @@ class Survey:
 
     @cached_property
     def courses(self) -> dict[str, Course]:
-        """Score through time of the cells' strongest events, by id."""
+        """Score of the events through time, by id."""
+        ids = self.table["id"][: len(self._parts)]
         return {
-            event: Course(found.windows, scores)
-            for found in self.findings
-            for event, scores in found.courses.items()
+            event: Course(
+                tuple(MapWindow(*span) for span in zip(*self._spans(part), strict=True)),
+                part.course.mean.astype(np.float32),
+            )
+            for event, part in zip(ids, self._parts, strict=True)
         }
 
     @cached_property
+    def table(self) -> gpd.GeoDataFrame:
+        """All events, those found now first, then those that were withdrawn."""
+        windows = [window for found in self.findings for window in found.windows]
+        apart = APART * float(np.median([w.end - w.start for w in windows])) if windows else 0.0
+        events = self._found
+        if self.past.events is not None:
+            since = min((window.start for window in windows), default=0)
+            events = follow(events, self.past.events, since=since, apart=apart)
+        return quieten(events, self.past.reviews, apart)
+
+    @property
     def events(self) -> gpd.GeoDataFrame:
-        """All events, in the order of the cells."""
+        """The events that stand."""
+        return self.table[self.table["state"] != WITHDRAWN]
+
+    @cached_property
+    def _parts(self) -> list[Part]:
+        """What the events are made of, joined over the cells; none where a cell has none."""
+        cells = [found.objects for found in self.findings if found.objects is not None]
+        return merge(cells) if len(cells) == len(self.findings) else []
+
+    @property
+    def _found(self) -> gpd.GeoDataFrame:
+        first = self.findings[0]
+        if first.objects is not None:
+            return events_of(self._parts, first.objects.rule, str(first.cell.core.crs))
         tables = [found.events for found in self.findings]
         filled = [table for table in tables if len(table)] or tables[:1]
         return gpd.GeoDataFrame(pd.concat(filled, ignore_index=True), crs=filled[0].crs)
+
+    @staticmethod
+    def _spans(part: Part) -> tuple[list[int], list[int]]:
+        return part.course.starts.tolist(), part.course.ends.tolist()
 
     @property
     def score(self) -> NDArray[np.float32]:

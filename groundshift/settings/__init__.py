@@ -7,6 +7,7 @@ changed `train.epochs` reruns nothing upstream.
 
 from groundshift.settings.base import AreaSettings, Frozen, PeriodSettings
 from groundshift.settings.checks import CheckName, ChecksSettings
+from groundshift.settings.clouds import CloudSettings
 from groundshift.settings.loading import INPUTS, load, merge, parse
 from groundshift.settings.masks import MaskSettings
 from groundshift.settings.sections import (
@@ -16,6 +17,7 @@ from groundshift.settings.sections import (
     DriftSettings,
     EvaluateSettings,
     EvaluateStage,
+    EventSettings,
     FetchStage,
     GateSettings,
     InferSettings,
@@ -50,9 +52,11 @@ __all__ = [
     "CheckName",
     "ChecksSettings",
     "CitySettings",
+    "CloudSettings",
     "DriftSettings",
     "EvaluateSettings",
     "EvaluateStage",
+    "EventSettings",
     "FetchSettings",
     "FetchStage",
     "FileSensorSettings",

@@ -24,7 +24,7 @@ class ChecksSettings(Frozen):
         description="Sentinel-2's offset of 0.1 is seen where every band is within so much of it",
     )
     shift: float | None = Field(
-        15, gt=0, description="most metres by which an image may lie off those of its orbit"
+        12, gt=0, description="most metres by which an image may lie off those of its orbit"
     )
     platform: float | None = Field(
         1.0,

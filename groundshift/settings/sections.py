@@ -223,13 +223,31 @@ class DriftSettings(Frozen):
     )
 
 
-class EvaluateSettings(Frozen):
+class EventSettings(Frozen):
+    """What counts as a change event."""
+
+    min_event: int = Field(4, ge=1, description="smallest event in pixels")
+    hysteresis: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description="share of the threshold at which pixels join an event that reaches it, and "
+        "down to which its alarm goes on",
+    )
+    smooth: int = Field(
+        1, ge=1, description="windows of a running median over each pixel's scores; 1 is none"
+    )
+    confirm: int = Field(
+        2, ge=1, description="windows in a row, the first included, that confirm an event"
+    )
+
+
+class EvaluateSettings(EventSettings):
     """How a model is judged."""
 
     threshold: float | None = Field(None, description="None: chosen on validation blocks by F1")
     stride: int = Field(1, ge=1, description="score every n-th window")
     boundary: int = Field(1, ge=0, description="tolerance of boundary F1 in pixels")
-    min_event: int = Field(4, ge=1, description="smallest event in pixels")
     bootstrap: int = Field(1000, ge=0, description="draws over blocks for intervals")
     baselines: bool = True
     gate: GateSettings = GateSettings()
@@ -237,15 +255,22 @@ class EvaluateSettings(Frozen):
     seed: int = 0
 
 
-class InferSettings(Frozen):
+class InferSettings(EventSettings):
     """How maps and events are made."""
 
     stride: int = Field(1, ge=1, description="map every n-th window")
     block: int = Field(256, ge=16, description="inference block in pixels, without its halo")
     halo: int | None = Field(None, ge=0, description="None: from the model's influence radius")
-    min_event: int = Field(4, ge=1, description="smallest event in pixels")
     page: bool = Field(True, description="write the map page (docs/page.md)")
     timelapse: bool = Field(False, description="write a time-lapse, as MP4 and as GIF")
+    series: bool = Field(
+        True, description="also write all scores as one Zarr group, in columns of time"
+    )
+    reviews: Path | None = Field(
+        None,
+        description="what analysts said of events (groundshift review import); default: the "
+        "reviews in the store",
+    )
 
 
 class StageSettings(Frozen):

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from groundshift.domain.eras import EraName
 from groundshift.settings.base import EXECUTION, Frozen, PeriodSettings, SensorName
 from groundshift.settings.checks import ChecksSettings
+from groundshift.settings.clouds import CloudSettings
 from groundshift.settings.masks import MaskSettings
 from groundshift.settings.sentinelhub import SentinelHubSettings
 from groundshift.settings.stac import StacSettings
@@ -113,6 +114,9 @@ class FetchSettings(Frozen):
     synthetic: CitySettings | None = None
     plant: Path | None = Field(
         None, description="GeoJSON of changes to plant into the real pixels, as controlled truth"
+    )
+    masks: dict[SensorName, CloudSettings] = Field(
+        {}, description="clouds and shadows of optical sensors, beyond their images' own masks"
     )
     checks: ChecksSettings = ChecksSettings()
     budget: float | None = Field(

@@ -252,12 +252,33 @@ class Bucket:
 
     def uploads(self, name: str) -> list[str]:
         """Ids of uploads in parts that were begun of an object and never ended."""
-        key = self.address.prefix + name
+        return [upload for begun, upload, _ in self._begun(name) if begun == name]
+
+    def give_up_uploads(self, prefix: str, before: float) -> int:
+        """Remove what uploads in parts have left that were begun before a time; their number.
+
+        Args:
+            prefix: of the objects' names.
+            before: seconds since 1970.
+        """
+        stale = [(name, upload) for name, upload, begun in self._begun(prefix) if begun < before]
+        for name, upload in stale:
+            self.ask(f"give up {name}", "abort_multipart_upload", Key=name, UploadId=upload)
+        return len(stale)
+
+    def _begun(self, prefix: str) -> list[tuple[str, str, float]]:
+        """Name, id and time of uploads in parts that were never ended."""
+        begin = self.address.prefix
         found = self._try(
-            f"list uploads of {name}",
-            lambda: self.client.list_multipart_uploads(Bucket=self.address.bucket, Prefix=key),
+            f"list uploads of {prefix}",
+            lambda: self.client.list_multipart_uploads(
+                Bucket=self.address.bucket, Prefix=begin + prefix
+            ),
         )
-        return [each["UploadId"] for each in found.get("Uploads", ()) if each["Key"] == key]
+        return [
+            (each["Key"].removeprefix(begin), each["UploadId"], each["Initiated"].timestamp())
+            for each in found.get("Uploads", ())
+        ]
 
     def _read(self, name: str, **parameters: Any) -> bytes | None:
         key = self.address.prefix + name

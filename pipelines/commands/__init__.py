@@ -9,6 +9,7 @@ from pipelines.commands import (
     lineage,
     models,
     predict,
+    review,
     run,
     runs,
     schedule,
@@ -18,6 +19,7 @@ from pipelines.commands import (
 _MODULES = (
     run,
     view,
+    review,
     compare,
     models,
     predict,

@@ -18,7 +18,8 @@ from groundshift.assessment.operating import (
     operating_summary,
 )
 from groundshift.domain.time import DAY
-from groundshift.events.objects import ScoredWindows, find_events
+from groundshift.events.objects import EventRule, ScoredWindows
+from groundshift.events.table import find_events
 
 START = 17_500 * DAY
 
@@ -58,7 +59,7 @@ def watched(memory_panel, truth):
 
 def outline(panel, scores, threshold):
     windows = ScoredWindows(scores, panel.starts, panel.ends, panel.block.grid)
-    return find_events(windows, threshold=threshold, min_pixels=2)
+    return find_events(windows, EventRule(threshold, threshold, 2))
 
 
 def test_the_curve_counts_events_found_and_in_vain(watched):

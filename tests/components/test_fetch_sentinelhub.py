@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +27,7 @@ from groundshift.cube.store import Cube
 from groundshift.domain.signature import Stream
 from groundshift.errors import BudgetError, SourceError
 from groundshift.observations.areas import cells_of
-from groundshift.observations.sources.hub import source
+from groundshift.observations.sources.hub import connection, source
 from groundshift.observations.store import Observations
 from groundshift.settings import parse
 from tests.hub import scenes
@@ -151,6 +153,7 @@ def test_with_a_fifth_of_failures_and_two_kills_the_artifact_is_the_same(
 ):
     settings = many(hub)
     undisturbed = fetch(tmp_path / "undisturbed", settings)
+    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "disturbed"))  # where nothing is bought
     needed = len(hub.images)
     assert needed == 100
 
@@ -191,9 +194,16 @@ def test_what_was_reprocessed_is_asked_for_again_and_what_was_withdrawn_is_gone(
         scene.name = scene.name.replace("_N0500_", "_N0510_")
         scene.bands["B02"] = scene.bands["B02"] + 1
     hub.scenes.remove(next(scene for scene in hub.scenes if scene.orbit == "descending"))
-    after = fetch(folder, settings_for(hub), earlier=folder)
-    assert len(hub.images) == 1
-    assert after.table.groupby("sensor").size().to_dict() == {"s1_asc": 3, "s1_des": 1, "s2": 4}
+    hub.scenes += scenes.radar("ascending", (4, 19))
+    notes = run(settings_for(hub), observations=folder, earlier=folder).notes
+    after = Observations.open(folder)
+    assert len(hub.images) == 3
+    assert "s1_asc: 1 new in the catalogue: 2020-03-20T17:30:21Z" in notes
+    assert "s1_asc: 1 late in the catalogue: 2020-03-05T17:30:21Z" in notes
+    again = "2020-03-01T10:30:21Z (baseline 0510 after 0500)"
+    assert f"s2: 1 reprocessed in the catalogue: {again}" in notes
+    assert any(note.startswith("s1_des: 1 withdrawn in the catalogue: 2020-03-") for note in notes)
+    assert after.table.groupby("sensor").size().to_dict() == {"s1_asc": 5, "s1_des": 1, "s2": 4}
     fresh = fetch(tmp_path / "fresh", settings_for(hub))
     assert after.manifest.value_hash == fresh.manifest.value_hash
 
@@ -204,7 +214,7 @@ def test_other_settings_do_not_take_what_is_there(hub, tmp_path):
     hub.images.clear()
     sensors = SENSORS | {"s2": SENSORS["s2"] | {"mask": "none"}}
     fetch(folder, settings_for(hub, sensors=sensors), earlier=folder)
-    assert len(hub.images) == 9
+    assert len(hub.images) == 4  # radar is asked for as before
 
 
 def test_what_a_store_published_is_not_asked_for_again(hub, tmp_path):
@@ -249,6 +259,39 @@ def test_the_plans_price_is_what_is_spent(hub, tmp_path, monkeypatch):
     assert "s1_asc: 3 images in 12 requests cost" in "; ".join(summary.notes)
 
 
+def test_once_images_were_asked_for_a_plan_knows_the_bytes_that_travel(hub, tmp_path):
+    settings = settings_for(hub)
+    summary = run(settings, observations=tmp_path / "observations")
+    (said,) = [note for note in summary.notes if note.startswith("s2: planned")]
+    numbers = [float(number) for number in re.findall(r"[\d.]+(?= (?:requests|units|MB))", said)]
+    assert numbers[0] == numbers[3] == 4
+    assert numbers[1] == pytest.approx(numbers[4], rel=0.1)
+    planning.run(settings, plan=tmp_path / "plan")
+    table = pd.read_csv(tmp_path / "plan" / "costs.csv").groupby("sensor").sum()
+    other = settings_for(hub, name="elsewhere")
+    really = run(other, observations=tmp_path / "other").notes
+    for name, row in table.iterrows():
+        (note,) = [note for note in really if note.startswith(f"{name}: planned")]
+        assert row["bytes"] / 1e6 == pytest.approx(
+            float(re.findall(r"([\d.]+) MB", note)[1]), rel=0.1
+        )
+
+
+def test_a_plan_says_how_long_it_takes_and_what_to_do_instead(hub, tmp_path):
+    country = settings_for(hub, fetch={"sentinelhub": {"deployment": "cdse"}})
+    planning.run(country, plan=tmp_path / "plan")
+    table = pd.read_csv(tmp_path / "plan" / "alternatives.csv").set_index("way")
+    costs = pd.read_csv(tmp_path / "plan" / "costs.csv")
+    own, batch = table.loc["Process API"], table.loc["Batch Processing"]
+    assert own["units"] == pytest.approx(costs["units"].sum(), abs=1e-3)
+    assert own["minutes"] == pytest.approx(9 / 300, abs=0.01)  # by requests, which are the tighter
+    assert batch["units"] == pytest.approx(own["units"] / 3, abs=1e-3)
+    # Two tiles of each of four overpasses, and five radar products.
+    products = table.loc["whole products from CDSE's S3 (files)"]
+    assert products["requests"] == 13
+    assert products["bytes"] == 8 * 0.7e9 + 5 * 1e9
+
+
 def test_a_run_stops_before_it_costs_more_than_allowed(hub, tmp_path):
     per_scene = 64 * 64 / 512**2 * 14 / 3  # thirteen bands and CLM
     sensors = {"s2": SENSORS["s2"]}
@@ -275,6 +318,82 @@ def test_what_a_killed_run_has_fetched_does_not_count(hub, tmp_path):
     assert len(hub.images) == 5
 
 
+def test_images_bought_before_a_kill_are_kept_when_the_catalogue_changes(hub, tmp_path):
+    settings = many(hub)
+    folder = tmp_path / "observations"
+    killed(settings, folder, until=lambda: len(hub.images) > 30)
+    asked = len(hub.images)
+    hub.scenes += scenes.radar("ascending", (55,))
+    fetch(folder, settings)
+    assert len(hub.images) <= 101 + 2  # those under way at the kill
+    assert asked > 30
+    hub.images.clear()
+    fetch(folder, settings)
+    assert hub.images == []
+
+
+def test_a_deleted_artifact_is_made_again_without_asking(hub, tmp_path):
+    folder = tmp_path / "observations"
+    before = fetch(folder, settings_for(hub))
+    shutil.rmtree(folder)
+    hub.images.clear()
+    tight = settings_for(hub, fetch={"budget": 0, "checks": {"shift": None}})
+    after = fetch(folder, tight)
+    assert hub.images == []
+    assert after.manifest.value_hash == before.manifest.value_hash
+
+
+def test_what_is_kept_takes_its_room_once(hub, tmp_path):
+    observations = fetch(tmp_path / "observations", settings_for(hub))
+    kept = list((tmp_path / "work" / "place" / "bought").rglob("BANDS.npy"))
+    assert len(kept) == len(observations.table) == 9
+    assert all(path.stat().st_nlink == 2 for path in kept)
+
+
+def test_masks_of_ones_own_keep_probabilities_and_cost_nothing_more(hub, tmp_path):
+    folder = tmp_path / "observations"
+    for scene in hub.scenes[:8]:
+        for name, value in zip(scenes.BANDS_S2, CLEAR, strict=True):
+            scene.bands[name][:] = value
+    fetch(folder, settings_for(hub, sensors={"s2": SENSORS["s2"]}))
+    masks = {"s2": {"model": "s2cloudless", "dilate": 20}}
+    settings = settings_for(hub, sensors={"s2": SENSORS["s2"]}, fetch={"masks": masks})
+    hub.images.clear()
+    for earlier in (None, folder):
+        masked = fetch(folder, settings, earlier=earlier)
+        assert hub.images == []
+    (cell,) = masked.cells
+    probability = masked.probability(cell.id, "s2", scenes.START)
+    _, valid = masked.read(cell.id, "s2", scenes.START)
+    assert probability.shape == valid.shape == (64, 64)
+    assert probability[valid].max() < 40
+
+
+CLEAR = (1200, 1100, 1000, 900, 1300, 2200, 2600, 2800, 3000, 1000, 20, 2200, 1400)
+"""Numbers of bare ground in the bands of Sentinel-2."""
+
+DVC = """
+stages:
+  fetch:
+    cmd: {python} -m components.fetch --settings '{settings}' --observations observations
+    outs: [observations]
+"""
+
+
+def test_dvc_may_delete_the_output_before_it_runs_the_stage_again(hub, tmp_path, monkeypatch):
+    for command in (["init", "--no-scm", "--quiet"], ["config", "core.analytics", "false"]):
+        subprocess.run([sys.executable, "-m", "dvc", *command], cwd=tmp_path, check=True)
+    text = DVC.format(python=sys.executable, settings=settings_for(hub).model_dump_json())
+    (tmp_path / "dvc.yaml").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for count in (9, 10):
+        command = [sys.executable, "-m", "dvc", "repro", "--force", "--quiet"]
+        subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+        assert len(hub.images) == count
+        hub.scenes += scenes.radar("ascending", (19,))
+    assert len(Observations.open(tmp_path / "observations").table) == 10
+
+
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
@@ -295,8 +414,17 @@ def test_a_refusal_ends_the_command_with_one_sentence_and_exit_code_2(
     assert not (tmp_path / "here").exists()
 
 
-def test_no_secret_is_written_anywhere(hub, tmp_path, monkeypatch, caplog, capfd):
+@pytest.mark.parametrize("mounted", [False, True])
+def test_no_secret_is_written_anywhere(
+    hub, tmp_path, monkeypatch, caplog, capfd, mounted, tmp_path_factory
+):
     caplog.set_level("DEBUG")
+    if mounted:
+        folder = tmp_path_factory.mktemp("secrets")
+        for name, value in (("SH_CLIENT_ID", CLIENT), ("SH_CLIENT_SECRET", SECRET)):
+            (folder / name).write_text(value)
+            monkeypatch.delenv(name)
+            monkeypatch.setenv(f"{name}_FILE", str(folder / name))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))  # where the client keeps a file
     faults = iter(["503", "cut", "429"])
     hub.faults = lambda: next(faults, "")
@@ -304,7 +432,13 @@ def test_no_secret_is_written_anywhere(hub, tmp_path, monkeypatch, caplog, capfd
     outcome = CliRunner().invoke(app, [*arguments, "--observations", str(tmp_path / "here")])
     assert outcome.exit_code == 0
     assert json.loads(outcome.stdout.splitlines()[-1])["metrics"]["s2.acquisitions"] == 4
-    said = "".join((*capfd.readouterr(), outcome.output, caplog.text, *arguments))
+    assert CliRunner().invoke(app, [*arguments, "--plan", str(tmp_path / "plan")]).exit_code == 0
+    hub.tokens.clear()
+    hub.token_faults = lambda: "busy"  # an error that quotes what was sent
+    monkeypatch.setattr(connection, "ATTEMPTS", 2)
+    failed = CliRunner().invoke(app, [*arguments, "--plan", str(tmp_path / "failed")])
+    assert failed.exit_code == 4
+    said = "".join((*capfd.readouterr(), outcome.output, failed.output, caplog.text, *arguments))
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert len(written) > 9 * 5
     assert not (tmp_path / "home").exists()

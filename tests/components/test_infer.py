@@ -184,6 +184,21 @@ def test_one_cell_and_the_report_are_the_whole(
         assert path.samefile(tmp_path / "maps" / path.relative_to(scores)), "shared, not copied"
 
 
+def test_page_and_time_lapse_are_made_as_the_settings_say(
+    done: tuple[Summary, Path], inputs: Folders, tmp_path: Path
+) -> None:
+    assert (done[1] / "page" / "index.html").is_file()
+    assert list(done[1].glob("page/data/series/*/about.js"))
+    assert not (done[1] / "timelapse.mp4").exists()
+    scores = map_cell_of(inputs, tmp_path / "scores", page=False)
+    chosen = settings_of(page=False, timelapse=True)
+    stage.run_report(chosen, **inputs, scores=scores, maps=tmp_path / "maps")
+    assert not (tmp_path / "maps" / "page").exists()
+    assert (tmp_path / "maps" / "timelapse.mp4").stat().st_size > 1000
+    assert (tmp_path / "maps" / "timelapse.gif").stat().st_size > 1000
+    assert 'href="page/' not in (tmp_path / "maps" / "report.html").read_text()
+
+
 def test_after_a_revision_only_windows_that_show_it_are_computed(
     inputs: Folders, earlier: Folders, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from groundshift.artifacts import ArtifactStore, Champion, Reference, read_manif
 from groundshift.artifacts.writing import link_tree
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
+from groundshift.events.reviews import TYPES, document_of
 from groundshift.models.inputs import fit_inputs
 from groundshift.models.networks import NetworkSpec, build, weights
 from groundshift.models.store import PROBE, Detector, write_probe
@@ -154,7 +155,6 @@ def test_the_report_over_cells_is_that_of_one_run(mapped):
 
 
 def test_a_cell_mapped_apart_has_the_maps_of_the_whole_area(mapped):
-    count = 0
     for cell in mapped.area.cells:
         folder = mapped.area.part("scores", cell)
         paths = sorted(folder.rglob("*.tif"))
@@ -163,8 +163,22 @@ def test_a_cell_mapped_apart_has_the_maps_of_the_whole_area(mapped):
             same = mapped.whole["maps"] / path.relative_to(folder)
             assert path.parent.name == cell
             np.testing.assert_array_equal(read_map(path), read_map(same))
-        count += len(gpd.read_parquet(folder / "events.parquet"))
-    assert count == len(gpd.read_parquet(mapped.whole["maps"] / "events.parquet"))
+
+
+def test_events_are_joined_over_the_edges_of_cells(mapped):
+    events = gpd.read_parquet(mapped.whole["maps"] / "events.parquet")
+    over = events[events["cells"].str.contains(",")]
+    assert len(over)
+    for event in over.itertuples():
+        parts = [
+            gpd.read_parquet(mapped.area.part("scores", cell) / "objects.parquet")
+            for cell in event.cells.split(", ")
+        ]
+        pixels = [
+            table[table.within(event.geometry.buffer(0.1))]["pixels"].sum() for table in parts
+        ]
+        assert min(pixels) > 0
+        assert sum(pixels) == event.pixels
 
 
 def test_what_was_published_is_not_computed_again(mapped):
@@ -175,6 +189,26 @@ def test_what_was_published_is_not_computed_again(mapped):
             assert mapped.store.current_key("test", cell, contract) == KEY
     assert mapped.map_cells("again") == 0
     assert mapped.report("again")["content_hash"] == first["content_hash"]
+
+
+def test_what_was_rejected_is_no_news_in_the_next_run(mapped):
+    mapped.report("first")
+    maps = mapped.store.folder(Reference.read(mapped.outside / "first/maps/reference.json"))
+    events = gpd.read_parquet(maps / "events.parquet")
+    assert events["news"].all()
+    said = {"verdict": "rejected", "class": "other", "by": "ada", "maps": "m"}
+    reviews = events.iloc[::5].assign(at=events["date"], **said)[[*TYPES, "geometry"]]
+    mapped.store.review("test", lambda _: document_of(reviews.astype(TYPES)))
+    try:
+        mapped.report("reviewed")
+    finally:
+        mapped.store.documents.remove(["reviews/test.json"])
+    maps = mapped.store.folder(Reference.read(mapped.outside / "reviewed/maps/reference.json"))
+    after = gpd.read_parquet(maps / "events.parquet").set_index("id")
+    assert not after.loc[reviews["id"], "news"].any()
+    assert set(after.loc[reviews["id"], "review_by"]) == {"ada"}
+    assert after["news"].any()
+    assert {"reviews"} == read_manifest(maps, "maps").inputs.keys() & {"reviews", "earlier"}
 
 
 def test_cells_mapped_by_another_model_are_refused(mapped, tmp_path):

@@ -17,6 +17,4 @@ def test_costs_are_summed_by_sensor_and_month(tmp_path):
         "s2,2020-01,1,2,0.5,100",
         "s2,2020-02,2,6,2.0,2000100",
     ]
-    assert in_words(costs)[1] == (
-        "s2: 3 images in 8 requests cost 2.5 processing units, 2 MB before compression"
-    )
+    assert in_words(costs)[1] == ("s2: 3 images in 8 requests cost 2.5 processing units, 2 MB")

@@ -16,7 +16,10 @@ PLACES = sorted(
     {
         *(f"objects/{contract}/" for contract in WRITERS),
         *(f"dvc/{stage}/files/md5/" for stage in WRITERS.values()),
-        *(f"{kind}/" for kind in ("refs", "runs", "current", "published", "champion", "tags")),
+        *(
+            f"{kind}/"
+            for kind in ("refs", "runs", "current", "published", "champion", "decisions", "tags")
+        ),
         *(f"{kind}/" for kind in ("catalogue", "leases", "incoming")),
     }
 )
@@ -100,8 +103,11 @@ def test_no_stage_writes_what_another_one_writes():
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_policy_of_iam_names_the_same_places(stage):
-    get, put, delete, *_ = iam(STORE, stage)["Statement"]
+    statements = iam(STORE, stage)["Statement"]
+    resources = {each["Action"][0]: each["Resource"] for each in statements}
     place = "arn:aws:s3:::groundshift/store/"
-    assert get["Resource"] == [f"{place}{name}*" for name in read(stage)]
-    assert put["Resource"] == [f"{place}{name}*" for name in written(stage)]
-    assert delete["Resource"] == [f"{place}incoming/*"]
+    assert resources["s3:GetObject"] == [f"{place}{name}*" for name in read(stage)]
+    assert resources["s3:PutObject"] == [f"{place}{name}*" for name in written(stage)]
+    taken_back = {"notify": [], "evaluate": ["incoming", "champion"]}.get(stage, ["incoming"])
+    assert resources.get("s3:DeleteObject", []) == [f"{place}{kind}/*" for kind in taken_back]
+    assert all(resources.values()), "a statement about nothing is refused by AWS"

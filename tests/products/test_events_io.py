@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import duckdb
 import geopandas as gpd
 import pytest
 import shapely
 
+from groundshift.events.table import typed
 from groundshift.products.events_io import write_events
 
 
@@ -43,3 +45,17 @@ def test_no_event_is_an_empty_collection_with_a_reference_system(
 def test_files_are_the_same_every_time(tmp_path: Path, events: gpd.GeoDataFrame) -> None:
     first = [path.read_bytes() for path in write_events(tmp_path, events)]
     assert [path.read_bytes() for path in write_events(tmp_path, events)] == first
+
+
+def test_duckdb_reads_events_without_an_extension(tmp_path: Path, events: gpd.GeoDataFrame) -> None:
+    whole = typed(events.assign(start=events.date, end=events.date, area_m2=[600.0, 400.0]))
+    parquet, _ = write_events(tmp_path, whole)
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as database:
+        rows = database.execute(
+            "SELECT id, date, area_m2, geometry FROM read_parquet(?) "
+            "WHERE date >= DATE '2018-01-01' AND state <> 'withdrawn'",
+            [str(parquet)],
+        ).fetchall()
+    [(event, date, area, wkb)] = rows
+    assert (event, f"{date:%Y-%m-%d}", area) == ("west-1", "2018-02-03", 400)
+    assert shapely.from_wkb(bytes(wkb)).equals(events.geometry.iloc[1])

@@ -140,3 +140,20 @@ def test_windows_out_of_order_are_refused(tmp_path: Path, cells: tuple[Cell, ...
     writer.add(MapWindow(DAY, 2 * DAY), np.zeros((40, 50), np.float32))
     with pytest.raises(ContractError, match="windows in order"):
         writer.add(MapWindow(0, DAY), np.zeros((40, 50), np.float32))
+
+
+def test_a_map_tells_its_statistics(
+    tmp_path: Path, cells: tuple[Cell, ...], windows: tuple[MapWindow, ...], scores: np.ndarray
+) -> None:
+    writer = CellMaps(tmp_path, cells[0], tags={}, values=ValueHash())
+    with rasterio.open(writer.add(windows[0], scores[0])) as raster:
+        told = {name: float(value) for name, value in raster.tags(1).items() if "STAT" in name}
+        assert raster.units == ("score",)
+        assert raster.overviews(1) is not None
+    assert told["STATISTICS_MEAN"] == pytest.approx(np.nanmean(scores[0]), rel=1e-5)
+    assert told["STATISTICS_MAXIMUM"] == pytest.approx(np.nanmax(scores[0]), rel=1e-5)
+    assert told["STATISTICS_VALID_PERCENT"] == pytest.approx(100 * (1 - 24 / 2000), rel=1e-5)
+    writer.add(windows[1], np.full_like(scores[0], np.nan))
+    _, day = writer.finish()
+    with rasterio.open(tmp_path / "aggregates" / "west" / "date_of_maximum.tif") as raster:
+        assert float(raster.tags(1)["STATISTICS_MINIMUM"]) == day.max()

@@ -13,6 +13,7 @@ from groundshift.artifacts import ValueHash
 from groundshift.cube.store import CellCube, Cube
 from groundshift.domain.time import DAY
 from groundshift.errors import ContractError
+from groundshift.events.objects import EventRule
 from groundshift.products.canvas import Canvas
 from groundshift.products.findings import LISTED, CellFindings, ScoredMap, strongest, survey_cell
 from groundshift.products.maps import MapWindow, aggregate_path, read_map, score_path
@@ -52,8 +53,7 @@ def find(
         scratch=scratch,
         tags={},
         values=ValueHash(),
-        threshold=threshold,
-        min_pixels=4,
+        rule=EventRule(threshold, 0.7 * threshold, 4, confirm=2),
     )
 
 
@@ -68,8 +68,10 @@ def make_survey(cube: Cube, folder: Path, scratch: Path, threshold: float = 0.5)
 def test_an_event_is_outlined_and_dated(cube: Cube, tmp_path: Path) -> None:
     survey = make_survey(cube, tmp_path / "maps", tmp_path)
     events = survey.events
-    assert list(events["id"]) == ["west-0001"]
-    event = events.iloc[0]
+    [(_, event)] = events.iterrows()
+    assert event["cells"] == "west"
+    assert event["direction"] == "builtup_gain"
+    assert event["date_from"] <= pd.Timestamp(CHANGE) <= event["date_to"]
     assert event["pixels"] == 150
     assert event["area_m2"] == 15000
     assert abs(event["date"] - pd.Timestamp(CHANGE)) <= pd.Timedelta(days=6)
@@ -97,7 +99,8 @@ def test_pictures_and_courses_follow_the_scores(cube: Cube, tmp_path: Path) -> N
     rows, columns = CHANGED
     assert (survey.score[rows, columns] == np.float32(0.9)).all()
     assert (survey.score[:, 50:] == np.float32(0.1)).all()
-    course = survey.courses["west-0001"]
+    [course] = survey.courses.values()
+    assert list(survey.courses) == list(survey.events["id"])
     expected = [0.9 if w.start <= seconds(CHANGE) < w.end else 0.1 for w in course.windows]
     np.testing.assert_allclose(course.scores, expected, rtol=1e-5)
     held = [w for w in WINDOWS.values() if w.start <= seconds(CHANGE) < w.end]

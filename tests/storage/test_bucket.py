@@ -1,5 +1,7 @@
 """A folder of a bucket, on a real server."""
 
+import time
+
 import pytest
 
 from groundshift.errors import SettingsError, SourceError
@@ -33,6 +35,15 @@ def test_of_two_who_create_or_exchange_one_succeeds(bucket):
     assert bucket.exchange("lease", b"fourth", version) is None
     assert bucket.exchange("none", b"fourth", version) is None
     assert bucket.read("lease") == b"third"
+
+
+def test_parts_of_an_upload_that_never_ended_can_be_given_up(bucket):
+    made = bucket.ask("begin", "create_multipart_upload", Key="dvc/large")
+    assert bucket.uploads("dvc/large") == [made["UploadId"]]
+    assert bucket.uploads("dvc/larg") == []
+    assert bucket.give_up_uploads("dvc/", before=0) == 0
+    assert bucket.give_up_uploads("dvc/", before=time.time() + 100) == 1
+    assert bucket.uploads("dvc/large") == []
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import geopandas as gpd
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from groundshift.domain.signature import Sensor
-from groundshift.observations.costs import Cost
+from groundshift.observations.costs import Cost, Used
+from groundshift.observations.ways import Way
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,21 @@ class Image:
     Attributes:
         values: Physical values [y, x, band], 0 where invalid.
         valid: [y, x], true where every band has a value and the mask's rule allows it.
+        measured: [y, x], where every band has a value, whatever the mask says of it; None where a
+            source can't tell, then everywhere.
+        probability: [y, x] uint8, per cent that a pixel is cloud, 255 where unknown; None where
+            nobody said.
     """
 
     values: NDArray[np.float32]
     valid: NDArray[np.bool_]
+    measured: NDArray[np.bool_] | None = None
+    probability: NDArray[np.uint8] | None = None
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Where something was measured, as far as is known."""
+        return np.ones_like(self.valid) if self.measured is None else self.measured
 
 
 class Scene(Protocol):
@@ -101,3 +113,20 @@ class Source(Protocol):
         Raises:
             SourceError: it is damaged or not what was promised.
         """
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A source that counts what asking for images takes."""
+
+    @property
+    def used(self) -> Mapping[str, Used]:
+        """By sensor, since the source was opened."""
+
+
+@runtime_checkable
+class Compared(Protocol):
+    """A source that knows other ways to its images."""
+
+    def alternatives(self, costs: Sequence[Cost]) -> list[Way]:
+        """What a plan's images would take by each way, its own first."""

@@ -102,12 +102,13 @@ class RasterScene:
         if all(locate(part.grid, grid).window is None for part in self.parts):
             return None
         values = np.zeros((*grid.shape, len(self.bands)), np.float32)
-        valid = self.mask.on(grid) if self.mask else np.ones(grid.shape, bool)
+        clear = self.mask.on(grid) if self.mask else np.ones(grid.shape, bool)
+        measured = np.ones(grid.shape, bool)
         for part in self.parts:
             wanted = [band for band in self.bands if band in part.bands]
             lookup = locate(part.grid, grid)
             if lookup.window is None:
-                valid[:] = False
+                measured[:] = False
                 continue
             numbers = part.read(wanted, lookup.window)
             near = self._valid_nearby(part, lookup.window)
@@ -115,8 +116,9 @@ class RasterScene:
                 physical, present = _measured(part, band, image)
                 resampled, found = self._resample(lookup, physical, present, near)
                 values[..., self.bands.index(band)] = resampled
-                valid &= found
-        return Image(np.where(valid[..., None], values, np.float32(0)), valid)
+                measured &= found
+        valid = measured & clear
+        return Image(np.where(valid[..., None], values, np.float32(0)), valid, measured)
 
     def _valid_nearby(self, part: Raster, window: Window) -> NDArray[np.bool_] | None:
         """The mask on a part's own pixels, which interpolation needs; None: all are valid."""

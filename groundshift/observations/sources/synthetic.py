@@ -116,7 +116,8 @@ class SyntheticSource:
             )
             values = self._numbered(values, stream, acquisition.time)
         rows, columns = Window.of(grid).inside(ground.window)
-        return Image(_kept(values[rows, columns], valid[rows, columns]), valid[rows, columns])
+        kept = _kept(values[rows, columns], valid[rows, columns])
+        return Image(kept, valid[rows, columns], measured=np.ones(kept.shape[:2], bool))
 
     def _ground(self, window: Window, grid: GeoBox) -> Ground:
         """The ground of a window, made once and kept."""

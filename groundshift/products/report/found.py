@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import geopandas as gpd
 import pandas as pd
@@ -12,6 +13,9 @@ from groundshift.products.report.charts import sparkline
 from groundshift.products.report.chips import Chips
 from groundshift.products.report.page import Column, Row, Table
 from groundshift.products.survey import Course
+
+_TOLD = {"state": "state", "direction": "direction", "review_verdict": "review"}
+"""Columns that are shown, by their titles, where events have them."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def events_table(
         period: [start, end) of the sparklines in seconds.
     """
     to_degrees = Transformer.from_crs(events.crs, "EPSG:4326", always_xy=True)
+    told = [column for column in _TOLD if column in events.columns]
     rows = []
     for number, (_, event) in enumerate(events.iterrows(), start=1):
         inside = event.geometry.representative_point()
@@ -84,11 +89,12 @@ def events_table(
         cells = [
             str(number),
             _day(event["date"]),
-            _span(event["start"], event["end"]),
-            f"{event['score']:.2f}",
+            _span(_first(event, "date_from", "start"), _first(event, "date_to", "end")),
+            f"{_first(event, 'score_peak', 'score'):.2f}",
             f"{event['area_m2'] / 1e4:.2f}",
             f"{latitude:.5f}, {longitude:.5f}",
         ]
+        cells += [_word(event[column]) for column in told]
         if truth_given:
             cells += _beside(match, date)
         course = courses.get(event["id"])
@@ -99,17 +105,20 @@ def events_table(
             line = sparkline(middles, course.scores.tolist(), period, threshold, date, true_date)
         beside = chips.get(event["id"], ())
         rows.append(Row(cells, key=event["id"], sparkline=line, chips=beside))
-    return Table("Events", _columns(truth_given), rows, lead=_lead(len(events), total, threshold))
+    return Table(
+        "Events", _columns(told, truth_given), rows, lead=_lead(len(events), total, threshold)
+    )
 
 
-def _columns(truth_given: bool) -> tuple[Column, ...]:
-    columns = (
+def _columns(told: Sequence[str], truth_given: bool) -> tuple[Column, ...]:
+    columns: tuple[Column, ...] = (
         Column("no.", number=True),
         Column("date"),
         Column("from, to"),
         Column("score", number=True),
         Column("area, ha", number=True),
         Column("latitude, longitude"),
+        *(Column(_TOLD[column]) for column in told),
     )
     beside = (Column("lies on"), Column("date error, days", number=True))
     return columns + beside if truth_given else columns
@@ -134,6 +143,15 @@ def _lead(shown: int, total: int, threshold: float) -> str:
         "events.parquet hold all. Yellow lines in the last column mark the date found, blue ones "
         "the known date."
     )
+
+
+def _first(event: pd.Series, *columns: str) -> Any:
+    """What the first of some columns holds that is there."""
+    return next(event[column] for column in columns if column in event.index)
+
+
+def _word(value: object) -> str:
+    return "" if pd.isna(value) else str(value).replace("_", " ")
 
 
 def _seconds(instant: object) -> int:

@@ -34,6 +34,9 @@ from groundshift.errors import SettingsError
 POSITIVE = 0.5
 """A label counts as change for scores from here on: more than half of it lies in the window."""
 
+VERDICT, ACCEPTED, REJECTED = "verdict", "accepted", "rejected"
+"""Column of a table of reviews, and the verdicts that tell something."""
+
 URBAN = "urban"
 """The kind of change that is looked for; every other kind is labelled 0."""
 
@@ -95,6 +98,41 @@ class DatedPolygons:
 
 
 @dataclass(frozen=True)
+class ReviewedPolygons:
+    """Changes that analysts judged: known on the ground they looked at, and nowhere else.
+
+    An accepted event is a change, a rejected one is ground that did not change; of what they were
+    unsure of, nothing is known.
+    """
+
+    reviews: gpd.GeoDataFrame
+    """As `DatedPolygons.table`, with the column `verdict`."""
+
+    @property
+    def table(self) -> None:
+        """None: where no polygon is, nothing is known."""
+        return
+
+    @property
+    def longest_period(self) -> int:
+        """0: every change has its date."""
+        return 0
+
+    def on(self, grid: GeoBox) -> CellTruth:
+        """The reviews on a cell's grid; where two overlap and one accepts, that one counts."""
+        accepted, sure = (
+            self.reviews[self.reviews[VERDICT].isin(verdicts)]
+            for verdicts in ((ACCEPTED,), (ACCEPTED, REJECTED))
+        )
+        outlines = list(sure.to_crs(grid.crs.to_wkt()).geometry)
+        known = np.zeros(grid.shape, bool)
+        if outlines:
+            burnt = rasterize(outlines, grid.shape, transform=grid.transform, dtype=np.uint8)
+            known = np.asarray(burnt, bool)
+        return _Reviewed(DatedPolygons(accepted.assign(kind=URBAN)).on(grid), known)
+
+
+@dataclass(frozen=True)
 class PeriodMasks:
     """Changes as rasters, one or more per period: above 0 changed, nodata not known."""
 
@@ -128,7 +166,8 @@ def read_truth(path: Path) -> Truth:
 
     Args:
         path: GeoJSON, GeoPackage, shapefile or GeoParquet with a column `start`, and optionally
-            `end`, `kind` (default urban) and `id`; or a folder of `YYYYmmdd_YYYYmmdd.tif` (start,
+            `end`, `kind` (default urban) and `id`; one with `verdict` is a table of reviews, as
+            `groundshift review import` writes it; or a folder of `YYYYmmdd_YYYYmmdd.tif` (start,
             and end exclusive; other text may stand around).
 
     Raises:
@@ -145,7 +184,8 @@ def read_truth(path: Path) -> Truth:
             f"window.truth: {path} can't be read ({error}). Expected GeoJSON, GeoPackage, "
             "shapefile or GeoParquet, or a folder of masks"
         ) from error
-    return dated_polygons(table, where=f"window.truth: {path}")
+    polygons = dated_polygons(table, where=f"window.truth: {path}")
+    return ReviewedPolygons(polygons.table) if VERDICT in table else polygons
 
 
 def dated_polygons(table: gpd.GeoDataFrame, *, where: str) -> DatedPolygons:
@@ -221,6 +261,21 @@ class _PlacedPolygons:
             if change.urban == urban and share > 0:
                 shares[change.pixels] = np.maximum(shares[change.pixels], share)
         return shares
+
+
+@dataclass(frozen=True)
+class _Reviewed:
+    """Accepted changes on a grid, and the pixels [y, x] that were judged."""
+
+    accepted: CellTruth
+    known: NDArray[np.bool_]
+
+    def label(self, start: int, end: int) -> NDArray[np.float32]:
+        label = self.accepted.label(start, end)
+        return np.where(self.known, label, np.float32(np.nan))
+
+    def other(self, start: int, end: int) -> NDArray[np.float32]:
+        return np.zeros(self.known.shape, np.float32)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 from groundshift.products.page.chunks import DATA
 from groundshift.products.page.serving import serving
 from groundshift.products.page.site import copy_site
+from tests.products import test_survey
 from tests.products.conftest import CHANGE, CHANGED
 from tests.products.page.looking import PHONE, apart, looking
 from tests.products.test_survey import WINDOWS
@@ -160,3 +161,14 @@ def test_where_nothing_was_found_the_page_says_so(write_page: Any, chromium: Any
         look.open()
         assert "No change found" in look.page.locator("#nothing").inner_text()
         assert look.page.locator("#list li").count() == 0
+
+
+def test_of_one_window_only_there_is_nothing_to_play(
+    write_page: Any, chromium: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = dict([next(iter(WINDOWS.items()))])
+    monkeypatch.setattr(test_survey, "WINDOWS", only)
+    with serving(write_page()) as address, looking(chromium, address) as look:
+        look.open()
+        assert look.page.locator("#play").is_disabled()
+        assert "(the only one)" in look.page.locator("#time-text").inner_text()

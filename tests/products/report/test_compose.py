@@ -13,6 +13,7 @@ from groundshift.cube.store import Cube
 from groundshift.products.events_io import write_events
 from groundshift.products.report.compose import Background, write_report
 from groundshift.products.report.page import Column, Fact, Quality, Row, Table
+from tests.products import test_survey
 from tests.products.conftest import CHANGE, PERIOD, seconds
 from tests.products.test_survey import make_survey
 
@@ -133,7 +134,7 @@ def test_where_nothing_was_found_the_page_says_so(
 
 
 def test_dates_are_compared_with_the_known_ones(page: str) -> None:
-    row = re.search(r'<tr data-event="west-0001">(.*?)</tr>', page, re.DOTALL)
+    row = re.search(r'<tr data-event="ev-[^"]+">(.*?)</tr>', page, re.DOTALL)
     assert row is not None
     cells = re.findall(r"<td[^>]*>(.*?)</td>", row.group(1), re.DOTALL)
     assert 0.5 <= float(cells[3]) <= 0.9
@@ -141,3 +142,15 @@ def test_dates_are_compared_with_the_known_ones(page: str) -> None:
     assert cells[6] == "roof"
     assert abs(int(cells[7])) <= 6
     assert CHANGE[:5] in cells[1]
+
+
+def test_of_one_window_only_the_page_says_so(
+    cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = dict([next(iter(test_survey.WINDOWS.items()))])
+    monkeypatch.setattr(test_survey, "WINDOWS", only)
+    survey = make_survey(cube, tmp_path / "maps", tmp_path)
+    report, _ = write_report(survey, make_background(cube, None))
+    text = report.read_text()
+    assert "There is one window only" in text
+    assert "None: nowhere do the windows around one date score 0.50" in text

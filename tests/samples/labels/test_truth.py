@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+from odc.geo.geobox import GeoBox
 from shapely import box as rectangle
 
 from groundshift.domain.time import DAY
@@ -197,3 +198,30 @@ def test_what_is_no_truth_is_refused(tmp_path):
     write_mask(tmp_path / "mask_2017.tif", np.zeros((8, 10), np.uint8))
     with pytest.raises(SettingsError, match="expected a name with a period"):
         read_truth(tmp_path)
+
+
+def test_reviews_are_truth_where_someone_looked(tmp_path):
+    day = pd.Timestamp("2018-03-01")
+    table = gpd.GeoDataFrame(
+        {
+            "id": ["a", "b", "c"],
+            "verdict": ["accepted", "rejected", "unsure"],
+            "start": day,
+            "end": day,
+        },
+        geometry=[
+            rectangle(600_000 + 10 * n, 5_600_000, 600_010 + 10 * n, 5_600_010) for n in range(3)
+        ],
+        crs="EPSG:32631",
+    )
+    table.to_parquet(tmp_path / "reviews.parquet")
+    truth = read_truth(tmp_path / "reviews.parquet")
+    assert truth.table is None
+    grid = GeoBox.from_bbox(
+        (600_000, 5_600_000, 600_040, 5_600_010), crs="EPSG:32631", resolution=10, tight=True
+    )
+    start = int(day.timestamp()) - 86400
+    placed = truth.on(grid)
+    np.testing.assert_array_equal(placed.label(start, start + 10**6), [[1, 0, np.nan, np.nan]])
+    np.testing.assert_array_equal(placed.label(start, start + 1), [[0, 0, np.nan, np.nan]])
+    assert not placed.other(start, start + 10**6).any()

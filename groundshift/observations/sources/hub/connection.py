@@ -7,7 +7,6 @@ up by an error that doesn't say whether a later run may succeed.
 import contextlib
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from threading import Lock
@@ -31,6 +30,7 @@ from sentinelhub.exceptions import (
 )
 
 from groundshift.errors import SourceError
+from groundshift.observations.costs import Used
 from groundshift.observations.sources.retries import (
     ATTEMPTS,
     LESS,
@@ -40,6 +40,7 @@ from groundshift.observations.sources.retries import (
     Limit,
     wait,
 )
+from groundshift.observations.sources.secrets import secret
 from groundshift.settings import SentinelHubSettings
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ _ADDRESSES = {
         "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token",
     ),
 }
+_SPENT = "X-ProcessingUnits-Spent"
 _ID, _SECRET = "SH_CLIENT_ID", "SH_CLIENT_SECRET"
 
 Answer = TypeVar("Answer")
@@ -69,18 +71,20 @@ class Connection:
             SourceError: there are none.
         """
         base, token = _ADDRESSES[settings.deployment]
-        missing = [name for name in (_ID, _SECRET) if not os.environ.get(name)]
+        credentials = {name: secret(name) for name in (_ID, _SECRET)}
+        missing = [name for name, value in credentials.items() if not value]
         if missing:
             raise SourceError(
                 f"fetch.sentinelhub: expected credentials in the environment, found no "
                 f"{' and no '.join(missing)}. Make an OAuth client in the provider's dashboard and "
-                "export both variables; settings never hold them",
+                "export both variables, or name files with them in the same names with _FILE; "
+                "settings never hold them",
                 refused=True,
             )
         self.config = SHConfig(
             use_defaults=True,  # no configuration file is read, or written
-            sh_client_id=os.environ[_ID],
-            sh_client_secret=os.environ[_SECRET],
+            sh_client_id=credentials[_ID],
+            sh_client_secret=credentials[_SECRET],
             sh_base_url=(settings.base_url or base).rstrip("/"),
             sh_token_url=settings.token_url or token,
             max_download_attempts=1,  # retries are ours
@@ -115,20 +119,26 @@ class Connection:
 
         return self._send(ask, f"the catalogue of {collection.catalog_id}")
 
-    def download(self, request: Any, decode: Callable[[Any], Answer], what: str) -> Answer:
+    def download(
+        self, request: Any, decode: Callable[[Any], Answer], what: str, used: Used
+    ) -> Answer:
         """The answer to a request of the Process API.
 
         Args:
             request: a `SentinelHubRequest`.
             decode: makes of the decoded answer what is wanted; a `BadAnswerError` is asked again.
             what: is asked for, for messages.
+            used: counts what it takes.
 
         Raises:
             SourceError: the service refuses, or fails again and again.
         """
 
         def ask(client: SentinelHubDownloadClient) -> Answer:
+            used.add(requests=1)
             (response,) = client.download(request.download_list, max_threads=1, decode_data=False)
+            spent = response.headers.get(_SPENT, 0.0)
+            used.add(units=float(spent), bytes=len(response.content))
             try:
                 content = response.decode()
             except Exception as error:  # of whichever library that found it damaged
@@ -219,8 +229,8 @@ class Connection:
 
     def _clean(self, text: str) -> str:
         """A service's words in one line, without our secrets."""
-        for secret in (self.config.sh_client_secret, self.config.sh_client_id):
-            text = text.replace(secret, "***")
+        for hidden in (self.config.sh_client_secret, self.config.sh_client_id):
+            text = text.replace(hidden, "***")
         return " ".join(text.split())
 
 

@@ -14,13 +14,14 @@ from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor
 from groundshift.domain.time import isoformat
 from groundshift.errors import SettingsError, SourceError
-from groundshift.observations.costs import Cost
+from groundshift.observations.costs import Cost, Used
 from groundshift.observations.masks import valid_pixels
 from groundshift.observations.radiometry import REFLECTANCE_STEP
 from groundshift.observations.sources.base import Acquisition, Image
 from groundshift.observations.sources.hub.catalogue import Overpass, find, interval
 from groundshift.observations.sources.hub.connection import Connection
 from groundshift.observations.sources.hub.products import Answer, Product
+from groundshift.observations.ways import Way, ways
 from groundshift.settings import (
     MaskSettings,
     PeriodSettings,
@@ -57,6 +58,7 @@ class SentinelHubSource:
         self._settings, self._connection = settings, Connection(settings)
         self._products: dict[str, Product] = {}
         self._overpasses: dict[Acquisition, Overpass] = {}
+        self.used = {name: Used() for name in settings.sensors}
         self.sensors: dict[str, Sensor] = {}
         self.inputs: dict[str, str] = {}
         for name, sensor in sorted(settings.sensors.items()):
@@ -105,6 +107,18 @@ class SentinelHubSource:
             bytes=sum(product.bytes(size) for size in sizes),
         )
 
+    def alternatives(self, costs: Sequence[Cost]) -> list[Way]:
+        """What else could be done for the images of a plan, beside asking for each at once."""
+        products = {
+            name: len({i for a in self.acquisitions if a.sensor == name for i in self._items(a)})
+            for name in self.sensors
+        }
+        missions = {name: sensor.mission for name, sensor in self.sensors.items()}
+        return ways(self._settings.deployment, costs, products, missions)
+
+    def _items(self, acquisition: Acquisition) -> tuple[str, ...]:
+        return self._overpasses[acquisition].items
+
     @contextmanager
     def open(self, acquisition: Acquisition) -> Iterator["HubScene"]:
         """The overpass, of which nothing is asked for yet."""
@@ -115,6 +129,7 @@ class SentinelHubSource:
             self._overpasses[acquisition],
             self.sensors[name],
             _mask_rule(self._settings.sensors[name]),
+            self.used[name],
         )
 
 
@@ -128,6 +143,8 @@ class HubScene:
     sensor: Sensor
     rule: MaskSettings | None
     """Which numbers of the cloud mask are valid, where there is one."""
+    used: Used
+    """What asking took."""
 
     @property
     def footprint(self) -> str:
@@ -148,10 +165,12 @@ class HubScene:
             return None
         answer = self._ask(grid)
         values = self.sensor.decode(answer.bands)
-        valid = answer.measured & np.isfinite(values).all(axis=-1)
+        measured = answer.measured & np.isfinite(values).all(axis=-1)
+        valid = measured
         if answer.mask is not None and self.rule is not None:
-            valid &= valid_pixels(answer.mask, self.rule, nodata=(), where=self.overpass.items[0])
-        return Image(np.where(valid[..., None], values, np.float32(0)), valid)
+            where = self.overpass.items[0]
+            valid = valid & valid_pixels(answer.mask, self.rule, nodata=(), where=where)
+        return Image(np.where(valid[..., None], values, np.float32(0)), valid, measured)
 
     def _ask(self, grid: GeoBox) -> Answer:
         """The images of a grid, from as many requests as its size needs."""
@@ -175,6 +194,7 @@ class HubScene:
             request,
             lambda content: self.product.decode(content, grid),
             f"the image of {self.overpass.items[0]}",
+            self.used,
         )
 
 

@@ -1,6 +1,5 @@
 """What makes links to images good: tokens that end, and keys for S3."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from requests.auth import AuthBase
 
 from groundshift.errors import SourceError
 from groundshift.observations.sources.retries import BadAnswerError
+from groundshift.observations.sources.secrets import secret
 from groundshift.observations.sources.stac.offers import Bucket, Provider
 
 _ID, _SECRET, _SESSION = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
@@ -88,7 +88,8 @@ class S3Keys(AuthBase):  # type: ignore[misc]
         Raises:
             SourceError: there are none.
         """
-        missing = [name for name in (_ID, _SECRET) if not os.environ.get(name)]
+        given = {name: secret(name) for name in (_ID, _SECRET, _SESSION)}
+        missing = [name for name in (_ID, _SECRET) if not given[name]]
         if missing:
             raise SourceError(
                 f"fetch.stac: {provider.name} gives these images by S3, which needs keys in the "
@@ -97,8 +98,8 @@ class S3Keys(AuthBase):  # type: ignore[misc]
                 refused=True,
             )
         self._bucket = bucket
-        self.secret = os.environ[_SECRET]
-        keys = Credentials(os.environ[_ID], self.secret, os.environ.get(_SESSION) or None)
+        self.secret = given[_SECRET]
+        keys = Credentials(given[_ID], self.secret, given[_SESSION] or None)
         self._signer = S3SigV4Auth(keys, "s3", bucket.region)
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:

@@ -1,0 +1,115 @@
+"""Small pictures of an event: the ground before and after, with its outline."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from shapely.geometry.base import BaseGeometry
+
+from groundshift.cube.store import CellCube
+from groundshift.domain.cells import Cell
+from groundshift.products.canvas import shown_bands, stretch, value_limits
+from groundshift.products.pictures import EVENT_COLOUR, encode_png, paint_ground
+
+EDGE = 176
+"""Edge of each of the two pictures."""
+
+_MARGIN = 12  # pixels of the ground shown around an event, at least
+_GAP = 6
+_CANDIDATES = 12  # looks before and after the change that come into question
+_COMPOSITE = 3  # of which so many of the clearest are shown
+_LEAST_POWER = 1e-5
+
+
+def event_chip(cubes: Mapping[str, CellCube], event: pd.Series) -> bytes | None:
+    """The ground before and after an event side by side, as PNG.
+
+    Each is the median of the clearest looks next to the interval of its date.
+
+    Args:
+        cubes: of the cells, by id.
+        event: a row of the table of events.
+
+    Returns:
+        None where no cube shows the event.
+    """
+    cube = next((cubes[cell] for cell in event["cells"].split(", ") if cell in cubes), None)
+    role = next((r for r in ("optical", "radar_a", "radar_b") if cube and r in cube.roles), None)
+    if cube is None or role is None:
+        return None
+    outline = event["geometry"]
+    rows, columns = _place(cube.cell, outline)
+    sensor = cube.sensors[cube.roles[role]]
+    values, fresh, steps = cube.looks(sensor.name, rows, columns, shown_bands(sensor))
+    if sensor.kind == "radar":
+        values = 10 * np.log10(np.maximum(values, _LEAST_POWER))
+    values = np.broadcast_to(values, (*values.shape[:3], 3))
+    times = cube.times[steps]
+    first, last = (event[name].timestamp() for name in ("date_from", "date_to"))
+    before = np.flatnonzero(times <= first)[-_CANDIDATES:]
+    after = np.flatnonzero(times >= last)[:_CANDIDATES]
+    images = [_composite(values, fresh, looks) for looks in (before, after)]
+    limits = value_limits(*images)
+    images = [stretch(image, limits) for image in images]
+    rings = _in_pixels(cube.cell, outline, rows, columns)
+    return encode_png(_side_by_side([paint_ground(image) for image in images], rings))
+
+
+def _place(cell: Cell, geometry: BaseGeometry) -> tuple[slice, slice]:
+    """A square of a cell's grid around an event, as far as the grid goes."""
+    inverse = ~cell.grid.transform
+    left, bottom, right, top = geometry.bounds
+    (x0, y0), (x1, y1) = inverse @ (left, top), inverse @ (right, bottom)
+    edge = round(max(x1 - x0, y1 - y0)) + 2 * _MARGIN
+    spans = []
+    for middle, size in (((y0 + y1) / 2, cell.grid.shape[0]), ((x0 + x1) / 2, cell.grid.shape[1])):
+        width = min(edge, size)
+        begin = min(max(round(middle - width / 2), 0), size - width)
+        spans.append(slice(begin, begin + width))
+    return spans[0], spans[1]
+
+
+def _composite(
+    values: NDArray[np.float32], fresh: NDArray[np.bool_], looks: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Median of the clearest of some looks, [y, x, 3]; NaN where none saw the ground."""
+    clear = fresh[looks].mean(axis=(1, 2))
+    best = looks[np.argsort(-clear, kind="stable")[:_COMPOSITE]]
+    shown = np.where(fresh[best][..., None], values[best], np.nan)
+    seen = fresh[best].any(axis=0)
+    image = np.full((*fresh.shape[1:], 3), np.nan, np.float32)
+    image[seen] = np.nanmedian(shown[:, seen], axis=0)
+    return image
+
+
+def _in_pixels(
+    cell: Cell, geometry: BaseGeometry, rows: slice, columns: slice
+) -> Sequence[NDArray[np.float64]]:
+    """Rings of an outline in pixels of a place, [point, x y]."""
+    inverse = ~cell.grid.transform
+    rings = []
+    for polygon in shapely.get_parts(geometry):
+        for ring in (polygon.exterior, *polygon.interiors):
+            points = np.array(ring.coords)[:, :2]
+            x, y = inverse @ (points[:, 0], points[:, 1])
+            rings.append(np.column_stack([x - columns.start, y - rows.start]))
+    return rings
+
+
+def _side_by_side(
+    pictures: Sequence[NDArray[np.uint8]], outline: Sequence[NDArray[np.float64]]
+) -> NDArray[np.uint8]:
+    chip = Image.new("RGB", (2 * EDGE + _GAP, EDGE), "white")
+    for number, picture in enumerate(pictures):
+        height, width = picture.shape[:2]
+        scale = EDGE / max(height, width)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        large = Image.fromarray(picture).convert("RGB").resize(size, Image.Resampling.NEAREST)
+        pen = ImageDraw.Draw(large)
+        for ring in outline:
+            pen.line([tuple(point) for point in (ring * scale).tolist()], EVENT_COLOUR, 2)
+        chip.paste(large, (number * (EDGE + _GAP), 0))
+    return np.asarray(chip)

@@ -1,0 +1,197 @@
+"""A stratified random sample of pixels for an honest area of change, drawn and read back.
+
+Strata come from the published events: a stratum per year of change, the pixels next to an event,
+where most omissions lie, and the rest. Whoever judges the sample sees neither stratum nor event:
+the strata lie in a table of their own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rasterio.features import rasterize
+from scipy.ndimage import binary_dilation
+from shapely import box
+
+from groundshift.assessment.area import AreaEstimate, allocate, estimate_areas
+from groundshift.domain.cells import Cell, pixel_area
+from groundshift.errors import ContractError
+from groundshift.events.reviews import UNSURE
+from groundshift.events.table import WITHDRAWN
+from groundshift.products.maps import MAXIMUM, aggregate_path, read_map
+from groundshift.products.review_package import (
+    read_about,
+    read_layer,
+    write_about,
+    write_layer,
+)
+
+SAMPLE = "sample"
+BESIDE, ELSEWHERE = "beside change", "no change"
+"""Strata of the pixels without an event."""
+
+NO_CHANGE = "none"
+"""What is filled in for a pixel that did not change; else the year in which it did."""
+
+_NEAR = 2  # pixels around an event that make a stratum of their own
+_UNITS = {"unit": "str", "year": "str", "by": "str"}
+_STRATUM = "stratum:"
+_UNIT = "unit:"
+
+
+@dataclass(frozen=True)
+class Strata:
+    """Which stratum every pixel of an area belongs to.
+
+    Attributes:
+        names: of the strata.
+        numbers: [y, x] index into `names` on each cell's core, -1 where there is no score.
+    """
+
+    names: Sequence[str]
+    numbers: Mapping[Cell, NDArray[np.int16]]
+
+    def pixels(self) -> dict[str, int]:
+        """Pixels of each stratum, without those that have none."""
+        counts = np.zeros(len(self.names), np.int64)
+        for numbers in self.numbers.values():
+            counts += np.bincount(numbers[numbers >= 0], minlength=len(self.names))
+        return {name: int(count) for name, count in zip(self.names, counts, strict=True) if count}
+
+
+def strata_of(folder: Path, cells: Sequence[Cell], events: gpd.GeoDataFrame) -> Strata:
+    """The strata of published maps.
+
+    Args:
+        folder: of the maps.
+        cells: those that were mapped.
+        events: as they were published.
+    """
+    standing = events[events["state"] != WITHDRAWN]
+    years = sorted({str(date.year) for date in standing["date"]})
+    names = [ELSEWHERE, BESIDE, *years]
+    numbers = {}
+    for cell in cells:
+        known = np.isfinite(read_map(aggregate_path(folder, cell, MAXIMUM)))
+        burnt = np.zeros(cell.core.shape, np.int16)
+        shapes = [
+            (geometry, names.index(str(date.year)))
+            for geometry, date in zip(standing.geometry, standing["date"], strict=True)
+        ]
+        if shapes:
+            rasterize(shapes, out=burnt, transform=cell.core.transform)
+        near = binary_dilation(burnt > 0, iterations=_NEAR) & (burnt == 0)
+        burnt[near] = names.index(BESIDE)
+        numbers[cell] = np.where(known, burnt, -1).astype(np.int16)
+    return Strata(names, numbers)
+
+
+def write_sample(
+    path: Path, strata: Strata, *, total: int, least: int, seed: int, about: Mapping[str, str]
+) -> dict[str, int]:
+    """Draw pixels and write them as squares to judge, in random order.
+
+    Args:
+        path: the GeoPackage.
+        strata: of every pixel.
+        total: units in all.
+        least: units of each stratum.
+        seed: the same one draws the same pixels.
+        about: what the package is made from.
+
+    Returns:
+        Units drawn by stratum.
+    """
+    generator = np.random.default_rng(seed)
+    sizes = strata.pixels()
+    counts = allocate(sizes, total, least)
+    drawn = [
+        (name, *place)
+        for name, count in counts.items()
+        for place in _draw(strata, strata.names.index(name), count, generator)
+    ]
+    order = generator.permutation(len(drawn))
+    units = [drawn[number] for number in order]
+    first = next(iter(strata.numbers))
+    rows = (
+        {"unit": f"u{number:05d}", "year": "", "by": "", "geometry": _square(cell, row, column)}
+        for number, (_, cell, row, column) in enumerate(units, start=1)
+    )
+    write_layer(path, SAMPLE, rows, _UNITS, str(first.core.crs), geometry="Polygon")
+    areas = {name: size * pixel_area(first.core) for name, size in sizes.items()}
+    told = {f"{_STRATUM}{name}": repr(area) for name, area in areas.items()}
+    told |= {f"{_UNIT}u{n:05d}": name for n, (name, *_) in enumerate(units, start=1)}
+    write_about(path, {**about, **told})
+    return counts
+
+
+def read_sample(path: Path) -> tuple[dict[str, AreaEstimate], pd.DataFrame]:
+    """The area of change by year, from a sample that was judged.
+
+    Units that are `unsure` are left out; so are those not judged yet, as long as two of every
+    stratum are.
+
+    Returns:
+        Square metres by year, and the judged units with their strata.
+
+    Raises:
+        ContractError: no such package, rows that make no sense, or too few of them.
+    """
+    about = read_about(path)
+    table = read_layer(path, SAMPLE, tuple(_UNITS))
+    table["year"] = table["year"].fillna("").astype(str).str.strip()
+    stratum = {key.removeprefix(_UNIT): v for key, v in about.items() if key.startswith(_UNIT)}
+    strata = {
+        key.removeprefix(_STRATUM): float(value)
+        for key, value in about.items()
+        if key.startswith(_STRATUM)
+    }
+    wrong = [
+        f"unit {row.unit}: expected a year, {NO_CHANGE} or {UNSURE}, found {row.year!r}"
+        for row in table.itertuples()
+        if row.year not in ("", NO_CHANGE, UNSURE) and not _is_year(row.year)
+    ]
+    wrong += [f"unit {unit}: was not drawn" for unit in table["unit"] if unit not in stratum]
+    if wrong:
+        raise ContractError(
+            f"{path}: {'; '.join(wrong[:20])}. Correct the rows and import it again"
+        )
+    judged = table[~table["year"].isin(("", UNSURE))]
+    units = pd.DataFrame(judged.drop(columns="geometry")).assign(
+        stratum=[stratum[unit] for unit in judged["unit"]]
+    )
+    try:
+        areas = estimate_areas(strata, units["stratum"].tolist(), units["year"].tolist())
+    except ValueError as error:
+        raise ContractError(f"{path}: {error}. Judge more units and import it again") from error
+    return {year: area for year, area in areas.items() if year != NO_CHANGE}, units
+
+
+def _is_year(text: str) -> bool:
+    return len(text) == 4 and text.isdigit()
+
+
+def _draw(
+    strata: Strata, number: int, count: int, generator: np.random.Generator
+) -> list[tuple[Cell, int, int]]:
+    """Pixels of a stratum over all cells, each at most once."""
+    cells = list(strata.numbers)
+    places = [np.argwhere(strata.numbers[cell] == number) for cell in cells]
+    begins = np.cumsum([0, *map(len, places)])
+    picked = np.sort(generator.choice(begins[-1], count, replace=False))
+    owners = np.searchsorted(begins, picked, side="right") - 1
+    return [
+        (cells[owner], *map(int, places[owner][pick - begins[owner]]))
+        for owner, pick in zip(owners, picked, strict=True)
+    ]
+
+
+def _square(cell: Cell, row: int, column: int) -> Any:
+    transform = cell.core.transform
+    (left, top), (right, bottom) = transform @ (column, row), transform @ (column + 1, row + 1)
+    return box(min(left, right), min(top, bottom), max(left, right), max(top, bottom))
