@@ -119,6 +119,7 @@ def test_with_a_fifth_of_failures_and_two_kills_the_artifact_is_the_same(
     assert needed == 12 * 2 * 3
 
     api.parts.clear()
+    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "nothing bought yet"))
     faults = cycle(FAULTS)
     api.faults = lambda: next(faults) if len(api.parts) % 5 == 0 else ""
     api.catalogue_faults = iter(["503", "429"] + [""] * 1000).__next__
@@ -211,8 +212,11 @@ def test_the_plan_is_what_is_loaded(api, tmp_path):
     summary = planning.run(settings, plan=tmp_path / "plan")
     table = pd.read_csv(tmp_path / "plan" / "costs.csv")
     assert api.parts == []
-    fetch(tmp_path / "observations", settings)
+    done = run(settings, observations=tmp_path / "observations")
     assert table["requests"].sum() == len(api.parts)
+    (said,) = [note for note in done.notes if "planned" in note]
+    assert said.startswith(f"s2: planned {len(api.parts)} requests, 0 units, ")
+    assert f"used {len(api.parts)} requests" in said
     assert table["bytes"].sum() == pytest.approx(api.bytes, rel=0.1)
     assert table["units"].sum() == 0
     assert "free of units" in "; ".join(summary.notes)
