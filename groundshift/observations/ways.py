@@ -148,7 +148,13 @@ def write_ways(folder: Path, found: Iterable[Way]) -> None:
 
 
 def ways_in_words(found: Sequence[Way]) -> tuple[str, ...]:
-    """A sentence on the plan's own way, and one on each other if it takes months."""
+    """A sentence on the plan's own way, and one on each other if it takes months.
+
+    Args:
+        found: The plan's own way first; empty where a source knows no others.
+    """
+    if not found:
+        return ()
     own, *others = found
     sentences = [_sentence(own)]
     if own.months > 1:
