@@ -339,16 +339,9 @@ def machine() -> dict[str, Any]:
 
 
 def _relative(mine: dict[str, Any], other: dict[str, Any]) -> float:
-    """Largest difference of a gradient as a share of its largest value.
-
-    A bias before a normalisation has none but rounding: values count as a thousandth of the
-    largest of all at least.
-    """
-    least = max(float(np.abs(gradient).max()) for gradient in other.values()) / 1000
-    return max(
-        float(np.abs(mine[name] - gradient).max()) / max(float(np.abs(gradient).max()), least)
-        for name, gradient in other.items()
-    )
+    """Length of the difference of two gradients as a share of the length of the other."""
+    apart = sum(float(((mine[name] - gradient) ** 2).sum()) for name, gradient in other.items())
+    return float(np.sqrt(apart / sum(float((g**2).sum()) for g in other.values())))
 
 
 def _limits() -> Callable[[], dict[str, float]]:

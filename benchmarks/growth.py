@@ -19,17 +19,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
 from benchmarks.measuring import Cost, Side
+from benchmarks.stack import run_fetch, run_stack
+from groundshift.cube.store import Frames
+from groundshift.domain.cells import Cell
+from groundshift.models.inference import map_cell
+from groundshift.reference import published_detector
 
 FACTORS = (1, 2, 4)
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is mapped: columns of 128 pixels of rows, steps of a window, windows."""
+    """How much is mapped: columns of 128 rows, steps of a window, windows."""
 
-    columns: int = 128
+    columns: int = 256
     steps: int = 12
     windows: int = 5
 
@@ -57,8 +63,6 @@ class Scene:
         self, sensor: str, first: int, stop: int, rows: slice, columns: slice
     ) -> tuple[Any, NDArray[np.int64]]:
         """Noise that is the same for the same step and sensor."""
-        from groundshift.cube.store import Frames
-
         bands = {s.role: len(s.bands) for s in self.signature.streams}[sensor]
         shape = (rows.stop - rows.start, columns.stop - columns.start, bands)
         values = np.stack(
@@ -70,12 +74,6 @@ class Scene:
 
 def mapping(extent: Extent) -> Callable[[], None]:
     """Maps of the published network on blocks of 128 pixels."""
-    from odc.geo.geobox import GeoBox
-
-    from groundshift.domain.cells import Cell
-    from groundshift.models.inference import map_cell
-    from groundshift.reference import published_detector
-
     detector = published_detector("s12")
     box = GeoBox.from_bbox(
         (6e5, 56e5, 6e5 + 10 * extent.columns, 56e5 + 1280), 32631, resolution=10
@@ -94,8 +92,6 @@ def mapping(extent: Extent) -> Callable[[], None]:
 
 def stacking(workload: str) -> Callable[[], Path]:
     """A cube of a workload whose images are there."""
-    from benchmarks.stack import run_fetch, run_stack
-
     folder = Path(tempfile.mkdtemp(dir=workload))
     os.environ["GROUNDSHIFT_WORK"] = str(folder / "work")
     run_fetch(Path(workload), folder)

@@ -93,8 +93,8 @@ def test_groundshift_understands_its_command(words, named):
         raise
     if "pipeline" in given:
         assert given["pipeline"] in PIPELINES
-    if given.get("area") == "demo":
-        arguments(given["pipeline"], "demo", ROOT / "params.yaml", given.get("overrides") or ())
+        if given.get("area") == "demo":
+            arguments(given["pipeline"], "demo", ROOT / "params.yaml", given.get("overrides") or ())
 
 
 @pytest.mark.parametrize(("words", "named"), cases("python"))

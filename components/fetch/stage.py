@@ -103,10 +103,7 @@ def run(
         draft.summary.update(_summary(source, cells, records))
         draft.record["news"] = list(arrived)
     manifest = draft.finished
-    compared: tuple[str, ...] = ()
-    if bought is not None:
-        bought.share(Observations.open(observations))
-        compared = bought.compare(opened.used) if isinstance(opened, Metered) else ()
+    compared = _settled(bought, opened, observations)
     return Summary(
         stage="fetch",
         artifact=observations,
@@ -162,6 +159,14 @@ def bought_first(source: Source, settings: FetchStage, cells: Sequence[Cell]) ->
     common = {name: value for name, value in asked.items() if name != "sensors"}
     wanted = {name: [common, asked["sensors"][name]] for name in source.sensors}
     return BoughtFirst(source, work_root() / settings.name / "bought", wanted)
+
+
+def _settled(bought: BoughtFirst | None, source: Source, observations: Path) -> tuple[str, ...]:
+    """Share what was bought with the finished artifact, and say what it took."""
+    if bought is None:
+        return ()
+    bought.share(Observations.open(observations))
+    return bought.compare(source.used) if isinstance(source, Metered) else ()
 
 
 def _unclouded(source: Source, settings: FetchStage) -> Source:

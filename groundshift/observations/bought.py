@@ -118,7 +118,8 @@ class BoughtFirst(InFront):
             expected = self.expected[name]
             if not expected.requests:
                 continue
-            bytes_planned = expected.bytes * self._ratio(name)
+            # What costs no units comes as files, whose size is known.
+            bytes_planned = expected.bytes * (self._ratio(name) if expected.units else 1.0)
             sentences.append(
                 f"{name}: planned {expected.requests} requests, {expected.units:.3g} units, "
                 f"{bytes_planned / 1e6:.3g} MB; used {really.requests} requests, "

@@ -93,7 +93,6 @@ def ways(
     units, requests = sum(c.units for c in costs), sum(c.requests for c in costs)
     size = sum(c.bytes for c in costs)
     quota = QUOTAS.get(deployment)
-    whole = sum(_PRODUCT_BYTES[missions[name]] * count for name, count in products.items())
     found = [
         _by_units("Process API", quota, requests, units, size, "what this source does"),
         _by_units(
@@ -112,31 +111,35 @@ def ways(
             size,
             f"a third of the price; enterprise plans with {_BATCH_MINIMUM} units in hand",
         ),
-        Way(
-            "whole products from CDSE's S3 (files)",
-            sum(products.values()),
-            0.0,
-            round(whole),
-            whole / _S3_SPEED / 60,
-            whole / _S3_MONTH,
-            "no units; keys expire, Sentinel-2 is JPEG 2000; read them with the source files",
-        ),
+        _whole_products(products, missions),
     ]
     optical = [c for c in costs if missions[c.sensor] == "sentinel2"]
-    if optical:
-        cogs = sum(c.bytes for c in optical)
-        found.append(
-            Way(
-                "STAC with cloud-optimised files (Sentinel-2 L2A)",
-                -1,
-                0.0,
-                cogs,
-                cogs / _COG_SPEED / 60,
-                0.0,
-                "no key and no quota for Sentinel-2 L2A (Earth Search); source stac",
-            )
-        )
-    return found
+    return [*found, _ranges(sum(c.bytes for c in optical))] if optical else found
+
+
+def _whole_products(products: Mapping[str, int], missions: Mapping[str, str]) -> Way:
+    whole = sum(_PRODUCT_BYTES[missions[name]] * count for name, count in products.items())
+    return Way(
+        "whole products from CDSE's S3 (files)",
+        sum(products.values()),
+        0.0,
+        round(whole),
+        whole / _S3_SPEED / 60,
+        whole / _S3_MONTH,
+        "no units; keys expire, Sentinel-2 is JPEG 2000; read them with the source files",
+    )
+
+
+def _ranges(size: int) -> Way:
+    return Way(
+        "STAC with cloud-optimised files (Sentinel-2 L2A)",
+        -1,
+        0.0,
+        size,
+        size / _COG_SPEED / 60,
+        0.0,
+        "no key and no quota for Sentinel-2 L2A (Earth Search); source stac",
+    )
 
 
 def write_ways(folder: Path, found: Iterable[Way]) -> None:
@@ -148,7 +151,13 @@ def write_ways(folder: Path, found: Iterable[Way]) -> None:
 
 
 def ways_in_words(found: Sequence[Way]) -> tuple[str, ...]:
-    """A sentence on the plan's own way, and one on each other if it takes months."""
+    """A sentence on the plan's own way, and one on each other if it takes months.
+
+    Args:
+        found: The plan's own way first; empty where a source knows no others.
+    """
+    if not found:
+        return ()
     own, *others = found
     sentences = [_sentence(own)]
     if own.months > 1:

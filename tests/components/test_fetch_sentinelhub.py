@@ -153,7 +153,7 @@ def test_with_a_fifth_of_failures_and_two_kills_the_artifact_is_the_same(
 ):
     settings = many(hub)
     undisturbed = fetch(tmp_path / "undisturbed", settings)
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "disturbed"))  # where nothing is bought
+    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "elsewhere"))  # where nothing is bought
     needed = len(hub.images)
     assert needed == 100
 

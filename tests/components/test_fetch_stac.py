@@ -109,19 +109,23 @@ def killed(settings, observations, until):
     assert process.wait() == -signal.SIGKILL
 
 
-def test_with_a_fifth_of_failures_and_two_kills_the_artifact_is_the_same(api, tmp_path):
+def test_with_a_fifth_of_failures_and_two_kills_the_artifact_is_the_same(
+    api, tmp_path, monkeypatch
+):
     settings = many(api)
     undisturbed = fetch(tmp_path / "undisturbed", settings)
+    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "elsewhere"))  # where nothing is kept
     needed = len(api.parts)
     assert needed == 12 * 2 * 3
 
     api.parts.clear()
+    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "nothing bought yet"))
     faults = cycle(FAULTS)
     api.faults = lambda: next(faults) if len(api.parts) % 5 == 0 else ""
     api.catalogue_faults = iter(["503", "429"] + [""] * 1000).__next__
     for share in (0.4, 0.8):
-        killed(settings, tmp_path / "disturbed", lambda: len(api.parts) > share * needed)  # noqa: B023
-    disturbed = fetch(tmp_path / "disturbed", settings)
+        killed(settings, tmp_path / "observations", lambda: len(api.parts) > share * needed)  # noqa: B023
+    disturbed = fetch(tmp_path / "observations", settings)
 
     assert disturbed.manifest.content_hash == undisturbed.manifest.content_hash
     assert len(api.parts) <= 1.45 * needed
@@ -208,8 +212,11 @@ def test_the_plan_is_what_is_loaded(api, tmp_path):
     summary = planning.run(settings, plan=tmp_path / "plan")
     table = pd.read_csv(tmp_path / "plan" / "costs.csv")
     assert api.parts == []
-    fetch(tmp_path / "observations", settings)
+    done = run(settings, observations=tmp_path / "observations")
     assert table["requests"].sum() == len(api.parts)
+    (said,) = [note for note in done.notes if "planned" in note]
+    assert said.startswith(f"s2: planned {len(api.parts)} requests, 0 units, ")
+    assert f"used {len(api.parts)} requests" in said
     assert table["bytes"].sum() == pytest.approx(api.bytes, rel=0.1)
     assert table["units"].sum() == 0
     assert "free of units" in "; ".join(summary.notes)

@@ -65,8 +65,8 @@ def test_a_real_service_gives_what_the_plan_says(service, sensor, tmp_path, monk
     assert image is not None
     assert np.isfinite(image.values).all()
     if source == "stac":
-        assert opened.connection.requests == cost.requests
-        assert opened.connection.bytes == pytest.approx(cost.bytes, rel=0.5)
+        assert opened.used["one"].requests == cost.requests
+        assert opened.used["one"].bytes == pytest.approx(cost.bytes, rel=0.5)
     run(settings, observations=tmp_path / "observations")
     table = Observations.open(tmp_path / "observations").table
     assert not table["checks"].str.contains("scale|db").any()

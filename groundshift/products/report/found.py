@@ -94,9 +94,9 @@ def events_table(
             f"{event['area_m2'] / 1e4:.2f}",
             f"{latitude:.5f}, {longitude:.5f}",
         ]
-        cells += [_word(event[column]) for column in told]
         if truth_given:
             cells += _beside(match, date)
+        cells += [_word(event[column]) for column in told]
         course = courses.get(event["id"])
         line = ""
         if course is not None:
@@ -111,17 +111,16 @@ def events_table(
 
 
 def _columns(told: Sequence[str], truth_given: bool) -> tuple[Column, ...]:
-    columns: tuple[Column, ...] = (
+    columns = (
         Column("no.", number=True),
         Column("date"),
         Column("from, to"),
         Column("score", number=True),
         Column("area, ha", number=True),
         Column("latitude, longitude"),
-        *(Column(_TOLD[column]) for column in told),
     )
-    beside = (Column("lies on"), Column("date error, days", number=True))
-    return columns + beside if truth_given else columns
+    beside = (Column("lies on"), Column("date error, days", number=True)) if truth_given else ()
+    return columns + beside + tuple(Column(_TOLD[column]) for column in told)
 
 
 def _beside(match: Known | None, date: int) -> list[str]:

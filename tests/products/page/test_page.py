@@ -1,12 +1,13 @@
 """The map page in a browser: what is drawn, clicked, moved and restored."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from groundshift.products.page.chunks import DATA
+from groundshift.products.page.chunks import DATA, read_chunk
 from groundshift.products.page.serving import serving
 from groundshift.products.page.site import copy_site
 from tests.products import test_survey
@@ -19,14 +20,17 @@ INSIDE = (CHANGED[1].start + 7.5, CHANGED[0].start + 5.5)
 OUTSIDE = (5.5, 30.5)
 PLAIN = "#layer=none&events=off"
 
-EVENT = "ev-wdknrweu6o"
-"""Id of the one event, which follows from its place and time."""
-
 
 def window_of(day: str) -> int:
     """Number of the first window that holds a day."""
     time = pd.Timestamp(day).timestamp()
     return next(i for i, w in enumerate(WINDOWS.values()) if w.start <= time < w.end)
+
+
+def event_of(maps: Path) -> str:
+    """Id of the only event."""
+    (event,) = json.loads(read_chunk(maps / DATA, "events"))
+    return str(event["id"])
 
 
 def test_change_is_drawn_where_it_is_and_the_threshold_and_opacity_rule_it(
@@ -79,7 +83,7 @@ def test_an_event_and_a_pixel_tell_their_story(maps: Path, chromium: Any) -> Non
         look.open()
         look.click(*INSIDE)
         card = look.page.locator("#card")
-        assert look.state["event"] == EVENT
+        assert look.state["event"] == event_of(maps)
         text = card.inner_text()
         assert "2017-0" in look.page.locator("#card-title").inner_text()
         assert "1.50 ha" in text
@@ -100,7 +104,7 @@ def test_an_event_and_a_pixel_tell_their_story(maps: Path, chromium: Any) -> Non
 def test_a_link_restores_the_view(maps: Path, chromium: Any) -> None:
     link = (
         f"#x=30&y=20&r=2.5&ground=compare&layer=window&opacity=60&threshold=30"
-        f"&window={window_of(CHANGE)}&swipe=40&events=on&known=on&event={EVENT}"
+        f"&window={window_of(CHANGE)}&swipe=40&events=on&known=on&event={event_of(maps)}"
     )
     with serving(maps) as address, looking(chromium, address) as look:
         look.open(link)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
 from pystac_client.stac_api_io import StacApiIO
@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from groundshift.errors import SourceError
+from groundshift.observations.costs import Used
 from groundshift.observations.sources import retries
 from groundshift.observations.sources.retries import BadAnswerError, Limit
 from groundshift.observations.sources.stac.offers import Provider
@@ -47,16 +48,12 @@ class Connection:
             threads: That send requests; fewer are under way at once where the provider says so.
         """
         self.provider = provider
-        self.requests = 0
-        """Requests for parts of images that were answered."""
-        self.bytes = 0
-        """What came with them."""
         # At level DEBUG the client's library logs links with the token in them.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
         self._session = Session()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=threads, max_retries=0))
-        self._limit, self._lock = Limit(), Lock()
+        self._limit = Limit()
         self._slots = BoundedSemaphore(min(threads, provider.connections or threads))
         self._tokens = Tokens(provider.token_url, self.json) if provider.token_url else None
         self._keys: S3Keys | None = None
@@ -80,7 +77,9 @@ class Connection:
 
         return self._send(ask, read, f"the catalogue's {url}")
 
-    def part(self, collection: str, href: str, start: int, length: int) -> tuple[bytes, int]:
+    def part(
+        self, collection: str, href: str, start: int, length: int, used: Used
+    ) -> tuple[bytes, int]:
         """A part of an image, and how large the whole is.
 
         Args:
@@ -88,6 +87,7 @@ class Connection:
             href: Its address, as the catalogue has it.
             start: First byte.
             length: How many bytes; 0 for the whole image.
+            used: Counts what it takes.
 
         Returns:
             The bytes, fewer only where the image ends, and the image's size in bytes.
@@ -102,6 +102,7 @@ class Connection:
         options: dict[str, Any] = {"headers": headers, "timeout": retries.TIMEOUT, "stream": True}
 
         def ask(token: Token | None) -> Response:
+            used.add(requests=1)
             if href.startswith("s3://"):
                 address, options["auth"] = self._s3(href)
             else:
@@ -111,9 +112,7 @@ class Connection:
         def read(response: Response) -> tuple[bytes, int]:
             content = response.content
             size = _size(response, start, length, len(content))
-            with self._lock:
-                self.requests += 1
-                self.bytes += len(content)
+            used.add(bytes=len(content))
             return content, size
 
         signed = collection if self._tokens and not href.startswith("s3://") else ""

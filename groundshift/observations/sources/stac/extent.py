@@ -9,8 +9,6 @@ from groundshift.observations.regrid import Window, locate
 from groundshift.observations.sources.stac.items import Granule, RemoteImage
 from groundshift.observations.sources.stac.parts import HEAD
 
-_LEVELS_UNTIL = 512  # pixels of the smallest of the smaller copies that an image holds
-
 
 @dataclass(frozen=True)
 class Load:
@@ -43,7 +41,7 @@ def load_of(image: RemoteImage, grid: GeoBox, block: int, depth: float) -> Load:
     """
     source = image.grid or grid
     height, width = source.shape
-    smaller = _smaller_copies(max(height, width))
+    smaller = _smaller_copies(max(height, width), block or 512)
     size = image.size or round(height * width * depth * (1 + smaller))
     if image.whole or not block or size <= HEAD:
         return Load(1, size)
@@ -63,9 +61,9 @@ def load_of(image: RemoteImage, grid: GeoBox, block: int, depth: float) -> Load:
     return Load(1 + (1 if full else bottom - top), head + round(high * wide * pixels))
 
 
-def _smaller_copies(edge: int) -> float:
-    """Pixels of an image's overviews, as a share of its own."""
+def _smaller_copies(edge: int, block: int) -> float:
+    """Pixels of an image's overviews, as a share of its own: halved until a tile holds it."""
     share, level = 0.0, 1
-    while edge > _LEVELS_UNTIL:
+    while edge > block:
         edge, share, level = -(-edge // 2), share + 0.25**level, level + 1
     return share

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from groundshift.observations.costs import Used
 from groundshift.observations.sources.stac.connection import Connection
 
 HEAD = 1 << 16
@@ -20,9 +21,15 @@ Span = tuple[int, int]
 class Spool:
     """Parts of a scene's images, kept on disk while the scene is open."""
 
-    def __init__(self, connection: Connection, collection: str) -> None:
-        """Nothing is loaded yet."""
-        self._connection, self._collection = connection, collection
+    def __init__(self, connection: Connection, collection: str, used: Used) -> None:
+        """Nothing is loaded yet.
+
+        Args:
+            connection: Loads parts.
+            collection: That the images belong to.
+            used: Counts what it takes.
+        """
+        self._connection, self._collection, self._used = connection, collection, used
         self._disk = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the spool
         self._parts: dict[str, list[tuple[int, int, int]]] = {}
         self._sizes: dict[str, int] = {}
@@ -77,7 +84,7 @@ class Spool:
         self._sizes.pop(href, None)
 
     def _load(self, href: str, start: int, length: int) -> None:
-        content, size = self._connection.part(self._collection, href, start, length)
+        content, size = self._connection.part(self._collection, href, start, length, self._used)
         self._sizes[href] = size
         where = self._disk.seek(0, io.SEEK_END)
         self._disk.write(content)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from groundshift.observations.costs import Used
 from groundshift.observations.sources.base import Image
 from groundshift.observations.sources.overpasses import outline_of
 from groundshift.observations.sources.scene import Mask, RasterScene, Resampling
@@ -66,22 +66,15 @@ class StacScene:
 
     def read(self, grid: GeoBox) -> Image | None:
         """The image on a grid; None if no granule reaches it, and nothing is loaded then."""
-        wanted = needed(self.granules, grid)
         image: Image | None = None
-        taken = np.zeros(grid.shape, bool)
-        for granule in wanted:
-            scene = self._raster_scene(granule)
-            part = scene.read(grid)
-            if part is None:
+        for granule in needed(self.granules, grid):
+            part = self._raster_scene(granule).read(grid)
+            if image is None or part is None:
+                image = image or part
                 continue
-            if image is None:
-                image = part
-            else:
-                added = part.valid & ~taken
-                values = np.where(added[..., None], part.values, image.values)
-                image = Image(values, image.valid | added)
-            if granule is not wanted[-1]:
-                taken |= _measured(scene, part, grid)
+            added = part.valid & ~image.seen
+            values = np.where(added[..., None], part.values, image.values)
+            image = Image(values, image.valid | added, image.seen | part.seen)
         return image
 
     def _raster_scene(self, granule: Granule) -> RasterScene:
@@ -108,16 +101,17 @@ def opened(
     granules: Sequence[Granule],
     sensor: StacSensorSettings,
     offer: Offer,
+    used: Used,
 ) -> Iterator[StacScene]:
-    """A scene that gives up what it loaded at the end."""
+    """A scene that gives up what it loaded at the end.
+
+    Args:
+        connection: Loads parts of images.
+        granules: Those without a problem, the first lies on top.
+        sensor: What is wanted of them.
+        offer: What their collection holds.
+        used: Counts what it takes.
+    """
     with ExitStack() as stack:
-        spool = stack.enter_context(Spool(connection, offer.collection))
+        spool = stack.enter_context(Spool(connection, offer.collection, used))
         yield StacScene(granules, sensor, offer, spool, stack)
-
-
-def _measured(scene: RasterScene, part: Image, grid: GeoBox) -> NDArray[np.bool_]:
-    """Where a granule measured something, be it masked or not, [y, x]."""
-    if scene.mask is None:
-        return part.valid
-    bare = replace(scene, mask=None).read(grid)
-    return part.valid if bare is None else bare.valid

@@ -13,7 +13,7 @@ from groundshift.domain.signature import Sensor
 from groundshift.domain.time import isoformat
 from groundshift.errors import SourceError
 from groundshift.observations.checks import is_thermal
-from groundshift.observations.costs import Cost
+from groundshift.observations.costs import Cost, Used
 from groundshift.observations.masks import check_rule
 from groundshift.observations.radiometry import REFLECTANCE_STEP
 from groundshift.observations.sources.base import Acquisition
@@ -55,11 +55,13 @@ class StacSource:
         self._offers = {
             name: offer_of(provider, name, sensor) for name, sensor in settings.sensors.items()
         }
-        self.connection = Connection(provider, settings.concurrency)
+        self._connection = Connection(provider, settings.concurrency)
+        self.used = {name: Used() for name in settings.sensors}
+        """What asking for images took so far, by sensor."""
         self._granules: dict[Acquisition, tuple[Granule, ...]] = {}
         self.sensors: dict[str, Sensor] = {}
         self.inputs: dict[str, str] = {}
-        catalogue = Catalogue(self.connection)
+        catalogue = Catalogue(self._connection)
         grids = [cell.grid for cell in cells]
         for name, sensor in sorted(settings.sensors.items()):
             offer = self._offers[name]
@@ -86,7 +88,7 @@ class StacSource:
         years = sorted({datetime.fromtimestamp(a.time, UTC).year for a in self.acquisitions})
         span = f"{years[0]}-{years[-1]}" if len(years) > 1 else f"{years[0]}"
         lines = {offer.licence.format(years=span) for offer in self._offers.values()}
-        return sorted(f"{line}, from {self.connection.provider.name}" for line in lines)
+        return sorted(f"{line}, from {self._connection.provider.name}" for line in lines)
 
     def cost(self, acquisition: Acquisition, grid: GeoBox) -> Cost | None:
         """What has to be loaded of an overpass for a grid; nothing if it doesn't reach it."""
@@ -112,7 +114,8 @@ class StacSource:
         """The overpass, of which nothing is loaded yet."""
         name = acquisition.sensor
         granules = self._granules[acquisition]
-        return opened(self.connection, granules, self._settings.sensors[name], self._offers[name])
+        sensor, offer = self._settings.sensors[name], self._offers[name]
+        return opened(self._connection, granules, sensor, offer, self.used[name])
 
     def _require_images(self, name: str, found: Sequence[Acquisition]) -> None:
         """Refuse a sensor of which no overpass can be read."""

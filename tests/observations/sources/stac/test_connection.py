@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from groundshift.errors import SourceError
+from groundshift.observations.costs import Used
 from groundshift.observations.sources import retries
 from groundshift.observations.sources.stac import connection
 from groundshift.observations.sources.stac.connection import Connection
@@ -39,7 +40,7 @@ def test_what_fails_once_is_asked_again(api, place, fault):
     address, there = place
     faults = iter([fault])
     api.faults = lambda: next(faults, "")
-    part, size = there.part("noise", address, 100, 1000)
+    part, size = there.part("noise", address, 100, 1000, Used())
     assert size == len(content(api))
     if fault != "corrupt":  # which only who decodes it finds out
         assert part == content(api)[100:1100]
@@ -50,7 +51,7 @@ def test_a_service_that_does_not_recover_ends_the_run(api, place):
     address, there = place
     api.faults = lambda: "cut"
     with pytest.raises(SourceError, match=r"found a failure 8 times, last: .*") as caught:
-        there.part("noise", address, 0, 1000)
+        there.part("noise", address, 0, 1000, Used())
     assert caught.value.transient
     assert len(api.parts) == retries.ATTEMPTS
 
@@ -61,46 +62,44 @@ def test_a_service_that_goes_on_putting_off_ends_the_run(api, place, monkeypatch
     address, there = place
     api.faults = lambda: "429"
     with pytest.raises(SourceError, match=r"429 .* lower fetch.stac.concurrency") as caught:
-        there.part("noise", address, 0, 1000)
+        there.part("noise", address, 0, 1000, Used())
     assert caught.value.transient
     assert len(api.parts) == 4
 
 
-def test_no_more_requests_are_under_way_than_a_provider_allows(api, place):
+@pytest.mark.parametrize(("allowed", "most"), [(2, 2), (0, 4)])
+def test_no_more_requests_are_under_way_than_a_provider_allows(api, place, allowed, most):
     address, there = place
     api.faults, api.stall = (lambda: "slow"), 0.05
-    for allowed in (2, 0):
-        api.most_at_once = 0
-        limited = Connection(replace(there.provider, connections=allowed), 4)
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda start: limited.part("noise", address, start, 10), range(12)))  # noqa: B023
-        assert api.most_at_once <= (allowed or 4)
-    assert api.most_at_once > 2
+    limited = Connection(replace(there.provider, connections=allowed), 4)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda start: limited.part("noise", address, start, 10, Used()), range(12)))
+    assert 2 <= api.most_at_once <= most
 
 
 def test_a_token_is_asked_for_once_and_again_before_it_ends(api, place):
     address, there = place
     api.signed = True
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda start: there.part("noise", address, start, 10), range(20)))
+        list(pool.map(lambda start: there.part("noise", address, start, 10, Used()), range(20)))
     assert api.issued == 1
     api.lifetime = 30  # less than a request may take
     other = Connection(there.provider, 1)
     for start in range(3):
-        other.part("noise", address, start, 10)
+        other.part("noise", address, start, 10, Used())
     assert api.issued == 4
 
 
 def test_a_token_that_ends_before_its_time_is_renewed_once(api, place):
     address, there = place
     api.signed = True
-    there.part("noise", address, 0, 10)
+    there.part("noise", address, 0, 10, Used())
     api.tokens.clear()
-    assert there.part("noise", address, 0, 10)[0] == content(api)[:10]
+    assert there.part("noise", address, 0, 10, Used())[0] == content(api)[:10]
     assert api.issued == 2
     api.tokens = type("Forgetful", (set,), {"add": lambda *_: None})()
     with pytest.raises(SourceError, match=r"refuses .*403.*Signature not valid") as caught:
-        there.part("noise", address, 0, 10)
+        there.part("noise", address, 0, 10, Used())
     assert caught.value.refused
     assert api.issued == 3
 
@@ -108,7 +107,7 @@ def test_a_token_that_ends_before_its_time_is_renewed_once(api, place):
 def test_an_image_that_is_not_there_is_lost_and_not_asked_for_again(api, place):
     address, there = place
     with pytest.raises(SourceError, match=r"expected the image .*, found none") as caught:
-        there.part("noise", address.replace("a.tif", "b.tif"), 0, 10)
+        there.part("noise", address.replace("a.tif", "b.tif"), 0, 10, Used())
     assert caught.value.lost
     assert len(api.parts) == 1
 
@@ -116,7 +115,7 @@ def test_an_image_that_is_not_there_is_lost_and_not_asked_for_again(api, place):
 def test_a_service_without_ranges_is_told(api, place):
     _, there = place
     with pytest.raises(SourceError, match="the service ignores ranges"):
-        there.part("noise", f"{api.url}/collections", 0, 10)
+        there.part("noise", f"{api.url}/collections", 0, 10, Used())
 
 
 @pytest.mark.parametrize(
@@ -133,11 +132,11 @@ def test_links_in_messages_and_logs_have_no_token(api, place, caplog):
     api.signed = True
     faults = iter(["503", "cut", "429"])
     api.faults = lambda: next(faults, "")
-    there.part("noise", address, 0, 10)
+    there.part("noise", address, 0, 10, Used())
     closed = Connection(there.provider, 1)
-    closed.part("noise", address, 0, 10)
+    closed.part("noise", address, 0, 10, Used())
     with pytest.raises(SourceError) as caught:
-        closed.part("noise", "http://127.0.0.1:9/gone.tif", 0, 10)
+        closed.part("noise", "http://127.0.0.1:9/gone.tif", 0, 10, Used())
     for token in api.tokens:
         assert token not in caplog.text
         assert token not in str(caught.value)
@@ -146,7 +145,7 @@ def test_links_in_messages_and_logs_have_no_token(api, place, caplog):
 def test_every_byte_is_loaded_once(api, place):
     address, there = place
     whole = content(api)
-    with Spool(there, "noise") as spool:
+    with Spool(there, "noise", Used()) as spool:
         spool.load(address, [(0, HEAD)])
         spool.load(address, [(70_000, 100), (70_108, 50), (90_000, 10)])
         assert [span for _, span in api.parts[1:]] == ["bytes=70000-70157", "bytes=90000-90009"]

@@ -58,6 +58,7 @@ def test_sentinel2_of_two_tiles_is_the_citys_own(api, provider):
         np.testing.assert_array_equal(image.valid, valid)
         np.testing.assert_array_equal(codes(image.values), codes(values).clip(1) * valid[..., None])
     assert set(Counter(api.parts).values()) == {1}
+    assert (source.used["s2"].requests, source.used["s2"].bytes) == (len(api.parts), api.bytes)
 
 
 def test_sentinel1_of_two_slices_is_the_citys_own(api):
