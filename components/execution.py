@@ -73,7 +73,7 @@ class Journal:
         """
         if self.store is None or not self.run:
             return None
-        earlier = self.store.refusal(self.run, self.outcome.task)
+        earlier = self.store.runs.refusal(self.run, self.outcome.task)
         return earlier.message if earlier is not None else None
 
     def write(self, **ended: Any) -> None:
@@ -81,7 +81,7 @@ class Journal:
         if self.store is None or not self.run:
             return
         try:
-            self.store.record(self.run, dataclasses.replace(self.outcome, **ended))
+            self.store.runs.record(self.run, dataclasses.replace(self.outcome, **ended))
         except (OSError, SourceError) as error:
             log.warning("%s: its outcome could not be written down (%s)", self.outcome.task, error)
 

@@ -50,7 +50,7 @@ def main(
         typer.echo(json.dumps(report))
         tracking.log_cells(run, area, outcomes, succeeded=ended.state == SUCCEEDED)
         if run:
-            held.end_run(run)
+            held.runs.end(run)
     except GroundshiftError as error:
         log.error("notify: %s", error)
         raise typer.Exit(BAD_INPUT) from None
@@ -81,7 +81,7 @@ def _deliver(send: Callable[[], None]) -> int:
 def _outcomes(store: ArtifactStore, run: str) -> tuple[Outcome, ...]:
     """What the run's tasks wrote down; a run that is told without its details is told still."""
     try:
-        return store.records(run) if run else ()
+        return store.runs.of(run) if run else ()
     except GroundshiftError as error:
         log.warning("notify: %s", error)
         return ()

@@ -6,6 +6,7 @@ or exchanges one that must still be as it was.
 
 import fcntl
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,10 @@ from typing import Any, Protocol
 from groundshift.artifacts.hashing import file_digest
 from groundshift.artifacts.references import from_json, to_json
 from groundshift.artifacts.writing import write_text
+from groundshift.errors import SettingsError
 from groundshift.storage import Bucket, Item
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Documents(Protocol):
@@ -160,3 +164,26 @@ class BucketDocuments:
     def remove(self, names: Iterable[str]) -> None:
         """Remove documents; those that are not there are no fault."""
         self.bucket.remove(names)
+
+
+def place_of(kind: str, *names: str) -> str:
+    """Name of a document.
+
+    Raises:
+        SettingsError: a name that would lead elsewhere.
+    """
+    return "/".join((kind, *map(safe_name, names))) + ".json"
+
+
+def safe_name(text: str) -> str:
+    """A part of a path that can't lead elsewhere.
+
+    Raises:
+        SettingsError: it could.
+    """
+    if not _NAME.fullmatch(text):
+        raise SettingsError(
+            f"expected a name of letters, digits, '_', '.' and '-', found {text!r}. "
+            "Check area, cell, key and the run's id"
+        )
+    return text

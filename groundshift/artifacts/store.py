@@ -20,7 +20,6 @@ result of it. Where artifacts themselves lie, `folder_objects` and `bucket_objec
 are documents that are replaced whole, so that readers need no lock.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
@@ -29,20 +28,23 @@ from typing import Any
 
 from groundshift.artifacts.bucket_objects import BucketObjects
 from groundshift.artifacts.decisions import Decision
-from groundshift.artifacts.documents import BucketDocuments, Documents, FolderDocuments
+from groundshift.artifacts.documents import (
+    BucketDocuments,
+    Documents,
+    FolderDocuments,
+    place_of,
+    safe_name,
+)
 from groundshift.artifacts.file_digests import FileDigests
 from groundshift.artifacts.folder_objects import FolderObjects, Held
 from groundshift.artifacts.hashing import digest
 from groundshift.artifacts.leases import SWEEP
 from groundshift.artifacts.manifest import VERSIONS, WRITERS, Manifest, read_single
-from groundshift.artifacts.outcomes import Outcome
 from groundshift.artifacts.references import Champion, Reference
+from groundshift.artifacts.run_records import RunRecords
 from groundshift.artifacts.writing import work_root
 from groundshift.errors import ContractError, SettingsError, SourceError
 from groundshift.storage import Bucket, is_s3
-
-_ENDED = "ended"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class ArtifactStore:
@@ -55,6 +57,7 @@ class ArtifactStore:
         self.address = address
         self.documents = documents
         self.objects = objects
+        self.runs = RunRecords(documents)
 
     @classmethod
     def open(cls, address: str) -> "ArtifactStore":
@@ -205,11 +208,11 @@ class ArtifactStore:
             document = {**asdict(reference), "key": key}
             self.documents.write(self._current(area, cell, reference.contract), document)
         if maps is not None:
-            self.documents.write(_place("published", area), asdict(maps))
+            self.documents.write(place_of("published", area), asdict(maps))
 
     def published(self, area: str) -> Reference | None:
         """The maps of an area that were published last; None if none were yet."""
-        return self._reference(_place("published", area))
+        return self._reference(place_of("published", area))
 
     def input_of(self, reference: Reference, contract: str) -> Path:
         """Where the artifact lies that another one was made from.
@@ -221,7 +224,7 @@ class ArtifactStore:
 
     def reviews(self, area: str) -> dict[str, Any] | None:
         """What analysts said of an area's events, as GeoJSON; None if nobody said anything yet."""
-        return self.documents.read(_place("reviews", area))
+        return self.documents.read(place_of("reviews", area))
 
     def review(
         self, area: str, change: Callable[[dict[str, Any] | None], dict[str, Any]]
@@ -231,7 +234,7 @@ class ArtifactStore:
         Raises:
             SourceError: somebody else changed it meanwhile (transient: nothing was changed).
         """
-        place = _place("reviews", area)
+        place = place_of("reviews", area)
         present = self.documents.look(place)
         changed = change(self.documents.read(place))
         written = (
@@ -332,11 +335,11 @@ class ArtifactStore:
 
     def decide(self, area: str, decision: Decision) -> None:
         """Write down what was decided about a model."""
-        self.documents.write(_place("decisions", area, decision.name), decision.to_dict())
+        self.documents.write(place_of("decisions", area, decision.name), decision.to_dict())
 
     def decisions(self, area: str) -> tuple[Decision, ...]:
         """What was decided about an area's models, oldest first."""
-        names = (item.name for item in self.documents.listed(f"decisions/{_name(area)}/"))
+        names = (item.name for item in self.documents.listed(f"decisions/{safe_name(area)}/"))
         documents = (self.documents.read(name) for name in names)
         return tuple(Decision.from_dict(document) for document in documents if document)
 
@@ -347,52 +350,19 @@ class ArtifactStore:
             ContractError: it is not in the store.
         """
         whole = Reference.to(self.manifest(reference))
-        self.documents.write(_place("tags", name), asdict(whole))
+        self.documents.write(place_of("tags", name), asdict(whole))
 
     def tagged(self, name: str) -> Reference | None:
         """What is kept by a name; None if nothing is."""
-        return self._reference(_place("tags", name))
+        return self._reference(place_of("tags", name))
 
     def file_digests(self, area: str) -> FileDigests:
         """What is known of the files that an area's images come from."""
-        place = _place("catalogue", area)
+        place = place_of("catalogue", area)
         known = None
         with suppress(ContractError):  # a damaged memory only costs time
             known = self.documents.read(place)
         return FileDigests(known, lambda learnt: self.documents.write(place, learnt))
-
-    def record(self, run: str, outcome: Outcome) -> None:
-        """Write down how a task of a run ended."""
-        self.documents.write(_place("runs", run, outcome.task), outcome.to_dict())
-
-    def recorded(self, run: str, task: str) -> Outcome | None:
-        """How a task of a run ended; None if it never began."""
-        document = self.documents.read(_place("runs", run, task))
-        return None if document is None else Outcome.from_dict(document)
-
-    def refusal(self, run: str, task: str) -> Outcome | None:
-        """How a task ended for good in the run as it goes on now; None if it may be tried.
-
-        A run that was ended and is taken up again by hand, its cause repaired, tries everything.
-        """
-        outcome = self.recorded(run, task)
-        if outcome is None or not outcome.final:
-            return None
-        ended = self.documents.look(_place("runs", run, _ENDED))
-        written = self.documents.look(_place("runs", run, task))
-        over = ended is not None and (written is None or ended.modified >= written.modified)
-        return None if over else outcome
-
-    def end_run(self, run: str) -> None:
-        """Write down that a run has ended."""
-        self.documents.write(_place("runs", run, _ENDED), {})
-
-    def records(self, run: str) -> tuple[Outcome, ...]:
-        """How all tasks of a run ended, by name."""
-        ended = _place("runs", run, _ENDED)
-        names = [item.name for item in self.documents.listed(f"runs/{_name(run)}/")]
-        documents = (self.documents.read(name) for name in names if name != ended)
-        return tuple(Outcome.from_dict(document) for document in documents if document)
 
     def _reference(self, place: str) -> Reference | None:
         document = self.documents.read(place)
@@ -400,30 +370,15 @@ class ArtifactStore:
 
     @staticmethod
     def _ref(area: str, cell: str, key: str, contract: str) -> str:
-        return _place("refs", area, cell, key, _contract(contract))
+        return place_of("refs", area, cell, key, _contract(contract))
 
     @staticmethod
     def _current(area: str, cell: str, contract: str) -> str:
-        return _place("current", area, cell, _contract(contract))
+        return place_of("current", area, cell, _contract(contract))
 
 
 def _champion(area: str, content_hash: str = "") -> str:
-    return _place("champion", area, *filter(None, (content_hash,)))
-
-
-def _place(kind: str, *names: str) -> str:
-    """Name of a document."""
-    return "/".join((kind, *map(_name, names))) + ".json"
-
-
-def _name(text: str) -> str:
-    """A part of a path that can't lead elsewhere."""
-    if not _NAME.fullmatch(text):
-        raise SettingsError(
-            f"expected a name of letters, digits, '_', '.' and '-', found {text!r}. "
-            "Check area, cell, key and the run's id"
-        )
-    return text
+    return place_of("champion", area, *filter(None, (content_hash,)))
 
 
 def _contract(name: str) -> str:

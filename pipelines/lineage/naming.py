@@ -61,7 +61,7 @@ def one(store: ArtifactStore, name: str) -> Reference:
 def _results(store: ArtifactStore, run: str) -> tuple[Reference, ...]:
     """What a run has made that no other task of it has read; plans are a means."""
     made = []
-    for outcome in store.records(run):
+    for outcome in store.runs.of(run):
         _, _, rest = outcome.artifact.partition("objects/")
         contract, _, content_hash = rest.partition("/")
         if content_hash and contract != "plan":

@@ -137,18 +137,18 @@ def test_outcomes_of_a_run_are_kept_by_task(store):
         Outcome("stack", cell="west"),
     )
     for outcome in outcomes:
-        store.record("run-1", outcome)
-    assert store.records("run-1") == outcomes
-    assert store.recorded("run-1", "stack-east") == outcomes[1]
-    assert store.recorded("run-1", "train") is None
-    assert store.records("run-2") == ()
+        store.runs.record("run-1", outcome)
+    assert store.runs.of("run-1") == outcomes
+    assert store.runs.recorded("run-1", "stack-east") == outcomes[1]
+    assert store.runs.recorded("run-1", "train") is None
+    assert store.runs.of("run-2") == ()
 
 
 def test_an_outcome_by_a_newer_version_is_still_read(store):
-    store.record("run", Outcome("train", exit=0, kind="done"))
+    store.runs.record("run", Outcome("train", exit=0, kind="done"))
     path = store.root / "runs" / "run" / "train.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 3}))
-    assert store.recorded("run", "train") == Outcome("train", exit=0, kind="done")
+    assert store.runs.recorded("run", "train") == Outcome("train", exit=0, kind="done")
 
 
 @pytest.mark.parametrize("name", ["..", "../x", "a/b", "", ".hidden", "a\n", "a b"])
@@ -158,7 +158,7 @@ def test_no_name_leads_out_of_the_store(store, make, name):
         with pytest.raises(SettingsError, match="expected a name"):
             store.put_ref(*parts, reference)
     with pytest.raises(SettingsError, match="expected a name"):
-        store.records(name)
+        store.runs.of(name)
     with pytest.raises(ContractError, match="one of the contracts"):
         store.ref("a", "c", "k", name)
 

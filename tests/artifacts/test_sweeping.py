@@ -84,11 +84,11 @@ def test_what_anything_leads_to_stays_and_the_rest_goes(any_store, later, hold):
 
 def test_a_young_run_keeps_what_it_made_and_an_old_one_does_not(any_store, later):
     old, young = chain(any_store, "old"), chain(any_store, "young")
-    any_store.record("old", Outcome("infer", exit=0, artifact=old[2].location))
+    any_store.runs.record("old", Outcome("infer", exit=0, artifact=old[2].location))
     later(50)
     if any_store.root is None:
         pytest.skip("the clock of S3 can't be set")
-    any_store.record("young", Outcome("infer", exit=0, artifact=young[2].location))
+    any_store.runs.record("young", Outcome("infer", exit=0, artifact=young[2].location))
     path = any_store.root / "runs" / "young" / "infer.json"
     os.utime(path, (time.time(), time.time()))
     Sweeper(any_store, 30).sweep()

@@ -168,7 +168,7 @@ def notify(store, *options, status=SUCCEEDED):
 
 
 def test_the_report_goes_to_the_webhook_and_the_file(store, hook, tmp_path):
-    store.record("run-1", Outcome("fetch", "plan", exit=0, kind="nothing new"))
+    store.runs.record("run-1", Outcome("fetch", "plan", exit=0, kind="nothing new"))
     done = notify(store, "--file", tmp_path / "logs" / "runs.jsonl", "--webhook-env", "HOOK")
     assert done.exit_code == 0
     ((path, kind, posted),) = hook.taken
@@ -237,7 +237,7 @@ def test_no_message_shows_the_webhooks_address(store, monkeypatch, caplog, addre
 
 
 def test_a_damaged_outcome_does_not_keep_the_report(store, tmp_path, caplog):
-    store.record("run-1", Outcome("train", exit=1, kind="broken"))
+    store.runs.record("run-1", Outcome("train", exit=1, kind="broken"))
     (store.root / "runs" / "run-1" / "train.json").write_text("{")
     done = notify(store, "--file", tmp_path / "runs.jsonl", status=FAILED)
     assert done.exit_code == 0

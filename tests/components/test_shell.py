@@ -212,7 +212,7 @@ def test_a_failure_is_told_by_exit_code_and_outcome(
     options = ("--store", store.root, "--cell", "east", "--key", "k1")
     outcome = stack("--cube", tmp_path / "cube", *options, "--fail", fail)
     assert outcome.exit_code == code
-    (recorded,) = store.records("run-1")
+    (recorded,) = store.runs.of("run-1")
     assert (recorded.task, recorded.exit, recorded.kind) == ("stack-east", code, kind)
     assert recorded.message in caplog.text.replace("failed:", "")
     assert ("Traceback" in caplog.text) == (fail == "bug")
@@ -232,7 +232,7 @@ def test_success_is_told_with_numbers(tmp_path, store, monkeypatch):
         metrics={"letters": 4.0},
         artifact=str(Path(summary["artifact"]).relative_to(store.root)),
     )
-    assert store.records("run-1") == (expected,)
+    assert store.runs.of("run-1") == (expected,)
 
 
 def test_a_task_that_is_killed_leaves_its_beginning(tmp_path, store, monkeypatch):
@@ -243,7 +243,7 @@ def test_a_task_that_is_killed_leaves_its_beginning(tmp_path, store, monkeypatch
 
     monkeypatch.setattr(ArtifactStore, "adopt", killed)
     stack("--cube", tmp_path / "cube", "--store", store.root)
-    (recorded,) = store.records("run-1")
+    (recorded,) = store.runs.of("run-1")
     assert (recorded.exit, recorded.kind) == (None, "running")
 
 
@@ -267,13 +267,13 @@ def test_a_run_that_is_taken_up_again_after_its_end_tries_everything(tmp_path, s
     monkeypatch.setenv("GROUNDSHIFT_RUN_ID", "run-1")
     options = ("--cube", tmp_path / "cube", "--store", store.root)
     assert stack(*options, "--fail", "login").exit_code == 2
-    store.end_run("run-1")
-    assert [outcome.kind for outcome in store.records("run-1")] == ["blocked"]
+    store.runs.end("run-1")
+    assert [outcome.kind for outcome in store.runs.of("run-1")] == ["blocked"]
     assert stack(*options, "--fail", "login").exit_code == 2
     assert len(seen) == 2
     assert stack(*options).exit_code == 2
     assert len(seen) == 2  # the second end counts again
-    store.end_run("run-1")
+    store.runs.end("run-1")
     assert stack(*options).exit_code == 0
 
 

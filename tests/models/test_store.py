@@ -2,11 +2,11 @@ import json
 
 import numpy as np
 import pytest
+from groundshift.models.served import example, open_scorer
 from safetensors.numpy import load_file, save_file
 
 from groundshift.artifacts import writing
 from groundshift.errors import ContractError
-from groundshift.models.served import example, open_scorer
 from groundshift.models.store import NETWORK, PROBE, WEIGHTS, Detector, read_probe, write_probe
 from groundshift.samples.loader import Batch, StreamBatch
 from tests.models.cells import SIGNATURE, small_detector
