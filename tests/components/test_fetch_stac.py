@@ -128,7 +128,8 @@ def test_with_a_fifth_of_failures_and_two_kills_the_artifact_is_the_same(
     disturbed = fetch(tmp_path / "observations", settings)
 
     assert disturbed.manifest.content_hash == undisturbed.manifest.content_hash
-    assert len(api.parts) <= 1.45 * needed
+    # A kill also costs what was on its way, which is much of so few requests.
+    assert len(api.parts) <= 1.6 * needed
     assert not list(disturbed.folder.rglob("*.part"))
 
 
