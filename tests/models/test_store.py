@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-from groundshift.models.served import example, open_scorer
 from safetensors.numpy import load_file, save_file
 
 from groundshift.artifacts import writing
@@ -110,11 +109,3 @@ def test_more_streams_than_the_model_takes_are_fine():
     detector.require(SIGNATURE)
     with pytest.raises(ContractError, match="streams"):
         small_detector().require(detector.signature)
-
-
-def test_the_probe_can_be_served(detector, folder):
-    probe = read_probe(folder / PROBE)
-    score = open_scorer(folder)
-    np.testing.assert_allclose(score(example(folder))["score"], probe.score, atol=1e-6)
-    with pytest.raises(ContractError, match="missing: steps"):
-        score({name: array for name, array in example(folder).items() if name != "steps"})
