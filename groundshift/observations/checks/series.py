@@ -109,6 +109,8 @@ class Series:
 
 def median(values: Floats, axis: int) -> Floats:
     """Median of what is known along an axis; NaN where nothing is."""
+    if not values.shape[axis]:
+        return np.full(np.delete(values.shape, axis), np.nan, np.float32)
     known = np.isfinite(values)
     ordered = np.sort(np.where(known, values, np.float32(np.inf)), axis=axis)
     count = known.sum(axis=axis, keepdims=True)

@@ -235,3 +235,18 @@ def test_the_order_in_which_images_came_does_not_show(radar):
     before = radar.judge()
     radar.images = dict(reversed(radar.images.items()))
     assert radar.judge() == before
+
+
+@pytest.mark.parametrize("columns", [50, 1])
+def test_a_cell_that_images_cover_in_part_only_is_judged_by_that_part(city, columns):
+    """Cells on the edge of the images, or with much halo around."""
+
+    def cut(values, valid):
+        valid[:, columns:] = False
+        return np.where(valid[..., None], values, 0), valid
+
+    for made in city.values():
+        cell = made.copy()
+        for number in range(len(cell.records)):
+            cell.change(number, cut)
+        assert cell.judge().reasons == {}
