@@ -64,8 +64,10 @@ def settings_of(folder, era, parameters):
         "area": {"like": str(folder / "asc")},
         "period": {"start": parameters["start"], "end": parameters["end"]},
     }
+    files = {"root": str(folder), "sensors": sensors}
+    everything = {"release": ["*/*/*"]}  # the published system has no checks
     return {
-        "fetch": shared | {"fetch": {"files": {"root": str(folder), "sensors": sensors}}},
+        "fetch": shared | {"fetch": {"files": files, "checks": everything}},
         "stack": shared | {"stack": {"step": f"{parameters['delta_step']}s"}},
     }
 

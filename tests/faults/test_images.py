@@ -186,7 +186,7 @@ def test_of_two_images_of_one_time_the_fuller_one_counts(fetched, images):
     observations = fetched()
     assert not observations.table.duplicated(["cell", "sensor", "time"]).any()
     (row,) = observations.quarantine.itertuples()
-    assert row.reason.startswith("same time as s1/20170101T000000.tif")
+    assert row.reason.startswith("duplicate: same time as s1/20170101T000000.tif")
 
 
 def test_a_series_of_clouds_says_what_its_mask_holds(refused, options, images):
