@@ -1,6 +1,7 @@
 """What all tests share: examples are drawn alike in every CI run, and no test is timed."""
 
 import os
+import sqlite3  # noqa: F401 (TensorFlow brings one without R*Trees, which would take its place)
 
 from hypothesis import settings
 

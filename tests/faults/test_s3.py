@@ -103,6 +103,7 @@ def test_a_task_without_s3_says_so_and_the_rerun_completes(
     assert "Traceback" not in said
     assert not (tmp_path / "cube").exists()
     server.start()
+    monkeypatch.delenv("GROUNDSHIFT_S3_PATIENCE")
     assert stack()[0] == 0
     reference = Reference.read(tmp_path / "cube" / REFERENCE)
     assert reference.content_hash == undisturbed["stack"].content_hash
