@@ -15,7 +15,7 @@ from groundshift.products.report.page import Column, Row, Table
 from groundshift.products.survey import Course
 
 _TOLD = {"state": "state", "direction": "direction", "review_verdict": "review"}
-"""Columns that are shown, by their titles, where events have them."""
+"""Columns that are shown, by their titles, where events have something in them."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def events_table(
         period: [start, end) of the sparklines in seconds.
     """
     to_degrees = Transformer.from_crs(events.crs, "EPSG:4326", always_xy=True)
-    told = [column for column in _TOLD if column in events.columns]
+    told = [name for name in _TOLD if name in events.columns and events[name].notna().any()]
     rows = []
     for number, (_, event) in enumerate(events.iterrows(), start=1):
         inside = event.geometry.representative_point()
@@ -114,13 +114,13 @@ def _columns(told: Sequence[str], truth_given: bool) -> tuple[Column, ...]:
     columns = (
         Column("no.", number=True),
         Column("date"),
-        Column("from, to"),
+        Column("from, to", wraps=True),
         Column("score", number=True),
         Column("area, ha", number=True),
-        Column("latitude, longitude"),
+        Column("latitude, longitude", wraps=True),
     )
     beside = (Column("lies on"), Column("date error, days", number=True)) if truth_given else ()
-    return columns + beside + tuple(Column(_TOLD[column]) for column in told)
+    return columns + beside + tuple(Column(_TOLD[column], wraps=True) for column in told)
 
 
 def _beside(match: Known | None, date: int) -> list[str]:

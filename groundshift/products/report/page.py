@@ -23,10 +23,11 @@ class Fact:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; numbers are set to the right."""
+    """A column of a table; numbers are set to the right, long texts may wrap."""
 
     title: str
     number: bool = False
+    wraps: bool = False
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,14 @@ def test_state_direction_and_review_are_shown_where_events_have_them() -> None:
             score_peak=0.91,
             state="confirmed",
             direction="builtup_gain",
-            review_verdict=None,
+            review_verdict="rejected",
         )
     )
+    assert "review" not in told(table_of(start=DAY, end=DAY, score=0.75, review_verdict=None))
     assert row["from, to"] == "2018-03-04 to 2018-03-13"
     assert row["score"] == "0.91"
-    assert (row["state"], row["direction"], row["review"]) == ("confirmed", "builtup gain", "")
+    assert (row["state"], row["direction"], row["review"]) == (
+        "confirmed",
+        "builtup gain",
+        "rejected",
+    )
