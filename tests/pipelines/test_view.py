@@ -43,12 +43,15 @@ def test_view_serves_until_it_is_interrupted(maps: Path) -> None:
     command = [sys.executable, "-m", "pipelines", "view", str(maps), "--no-browser"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as viewing:
-        assert viewing.stdout is not None
-        address = viewing.stdout.readline().split()[0]
-        with urllib.request.urlopen(address) as page:
-            assert b"<title>Ground change</title>" in page.read()
-        viewing.send_signal(signal.SIGINT)
-        assert viewing.wait(timeout=30) == 0
+        try:
+            assert viewing.stdout is not None
+            address = viewing.stdout.readline().split()[0]
+            with urllib.request.urlopen(address) as page:
+                assert b"<title>Ground change</title>" in page.read()
+            viewing.send_signal(signal.SIGINT)
+            assert viewing.wait(timeout=30) == 0
+        finally:
+            viewing.kill()
 
 
 def test_a_page_is_copied_whole_and_only_to_an_empty_place(maps: Path, tmp_path: Path) -> None:
