@@ -1,6 +1,5 @@
 """Memory is bounded by the cell (`area.cell`), not by the area: cells are worked on in turn."""
 
-import pytest
 import yaml
 
 from pipelines.comparison import Chain
@@ -39,6 +38,8 @@ PARAMS = {
 def test_peak_memory_hardly_grows_when_the_area_doubles_in_each_direction(tmp_path, monkeypatch):
     monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
     monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
+    # What glibc keeps aside for threads that have ended differs by 20 MB from run to run.
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(PARAMS))
     chain = Chain(tmp_path / "params.yaml", "square", tmp_path / "kept", last="window")
     small, large = (
@@ -48,4 +49,4 @@ def test_peak_memory_hardly_grows_when_the_area_doubles_in_each_direction(tmp_pa
     assert large["stack"].written_mb > 3 * small["stack"].written_mb
     for stage in ("fetch", "stack", "window"):
         assert 50 < small[stage].peak_mb < 1000
-        assert large[stage].peak_mb == pytest.approx(small[stage].peak_mb, rel=0.1), stage
+        assert large[stage].peak_mb < 1.1 * small[stage].peak_mb, stage
