@@ -4,18 +4,15 @@ Readers need no lock. Who wants to be the only writer creates a document that mu
 or exchanges one that must still be as it was.
 """
 
-import fcntl
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from groundshift.artifacts.hashing import file_digest
 from groundshift.artifacts.references import from_json, to_json
-from groundshift.artifacts.writing import write_text
+from groundshift.artifacts.writing import one_at_a_time, write_text
 from groundshift.errors import SettingsError
 from groundshift.storage import Bucket, Item
 
@@ -109,25 +106,13 @@ class FolderDocuments:
 
     def _swap(self, name: str, document: Mapping[str, Any], version: str | None) -> str | None:
         """Write a document if the one there is of a version; of none: if none is there."""
-        with self._alone(name):
+        with one_at_a_time((self.root / name).parent):
             found = self.look(name)
             if (found.version if found else None) != version:
                 return None
             self.write(name, document)
             written = self.look(name)
             return written.version if written else None
-
-    @contextmanager
-    def _alone(self, name: str) -> Iterator[None]:
-        """Hold a lock on the document's folder, so that no lock file stays beside it."""
-        folder = (self.root / name).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
 
 @dataclass(frozen=True)

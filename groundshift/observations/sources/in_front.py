@@ -1,5 +1,6 @@
 """Sources that stand in front of another one and change, keep or replace its images."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from groundshift.observations.costs import Cost
 from groundshift.observations.sources.base import Acquisition, Image, Scene, Source
 
 
-class InFront:
+class InFront(ABC):
     """A source that is another one but for its images, which `image` makes."""
 
     def __init__(self, source: Source) -> None:
@@ -55,6 +56,7 @@ class InFront:
         with self._source.open(acquisition) as scene:
             yield _Scene(scene, acquisition, self)
 
+    @abstractmethod
     def image(self, scene: Scene, acquisition: Acquisition, grid: GeoBox) -> Image | None:
         """What an acquisition shows of a grid; None if it doesn't overlap it.
 
@@ -63,7 +65,6 @@ class InFront:
             acquisition: Of which.
             grid: Pixels wanted.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
