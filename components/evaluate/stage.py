@@ -22,6 +22,7 @@ from groundshift.assessment.results import TREES, LevelResult
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
 from groundshift.events.objects import EventRule, ScoredWindows
+from groundshift.events.polygonized import polygonize
 from groundshift.events.series import cube_sums
 from groundshift.events.table import find_events
 from groundshift.models.store import Detector
@@ -69,7 +70,7 @@ def run(
         network = partial(score_network, detector, images)
         theirs = None if rival is None else partial(score_network, rival, images)
         find, outline = (_finder(settings.evaluate, by) for by in (images, None))
-        scorers = (network, find, outline, theirs)
+        scorers = (network, find, outline, _simple(settings.evaluate), theirs)
         results = Evaluation(images, indexed, settings.evaluate, *scorers).results()
         gate = judge_gate(results[0], settings.evaluate.gate, incomparable)
         pictures = [path.name for path in write_files(draft.folder, results, gate)]
@@ -133,6 +134,17 @@ def _finder(
             EventRule.of(settings, threshold),
             read=read,
         )
+
+    return find
+
+
+def _simple(settings: EventSettings) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
+    """What a threshold on the greatest score of a block outlines."""
+
+    def find(panel: Panel, scores: Scores, threshold: float) -> gpd.GeoDataFrame:
+        inside = np.where(panel.block.inside, scores, np.float32(np.nan))
+        windows = ScoredWindows(inside, panel.starts, panel.ends, panel.block.grid)
+        return polygonize(windows, threshold, settings.min_event)
 
     return find
 
