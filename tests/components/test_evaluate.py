@@ -156,7 +156,7 @@ def test_events_are_set_beside_those_of_the_simple_way(done):
     network = document["network"]
     for name in ("event_precision", "event_recall", "event_f1", "date_error_median"):
         assert ours[name] == network[name]
-    assert ours["threshold"] == network["threshold"]
+    assert ours["threshold"] == pytest.approx(network["threshold"], abs=1e-6)
     assert ours["events"] == simple["events"] > 0
     assert 0 < simple["threshold"] < 1
 
