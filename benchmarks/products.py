@@ -1,4 +1,4 @@
-"""What the products of one cell cost: maps, events, series, report and map page.
+"""What all products of one cell cost together: maps, events, series, catalogue, report, map page.
 
     python -m benchmarks.products FOLDER [--pixels 1000] [--windows 60] [--events 200]
 
@@ -27,14 +27,18 @@ from groundshift.cube.store import Cube
 from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor
 from groundshift.domain.time import DAY
+from groundshift.events.objects import EventRule
 from groundshift.products.canvas import Canvas
+from groundshift.products.catalogue import CatalogueText, write_catalogue
 from groundshift.products.events_io import write_events
 from groundshift.products.findings import ScoredMap, survey_cell
 from groundshift.products.maps import MapWindow
-from groundshift.products.page.series import write_series
+from groundshift.products.page import series as page_series
 from groundshift.products.page.site import write_site
+from groundshift.products.project import write_project
 from groundshift.products.report.compose import Background, write_report
 from groundshift.products.report.page import Quality
+from groundshift.products.series import write_series
 from groundshift.products.survey import Survey
 from groundshift.settings import parse
 
@@ -151,15 +155,20 @@ def make_products(cube: Path, folder: Path, windows: int, events: int) -> None:
         scratch=folder,
         tags={},
         values=ValueHash(),
-        threshold=0.5,
-        min_pixels=4,
+        rule=EventRule(0.5, 0.35, 4, confirm=2),
     )
     note("maps and events")
-    write_series(folder, cell_cube, spans)
-    note("series")
+    page_series.write_series(folder, cell_cube, spans)
+    note("series of the page")
     survey = Survey(folder, [found], Canvas.over([cell_cube.cell], 900), 0.5)
-    write_events(folder, survey.events)
     period = (START, START + DAYS * DAY)
+    write_events(folder, survey.table)
+    write_project(folder, "products", survey.windows, period)
+    text = CatalogueText("products", period, "", (), "")
+    write_catalogue(folder, text, survey.windows)
+    note("tables, catalogue, project")
+    write_series(folder, survey.windows, title="scores", attribution="made up")
+    note("Zarr")
     background = Background(
         "products", period, opened.cells, None, "urban", Quality(""), None,
         [opened.manifest], {}, ("made up",),

@@ -30,6 +30,7 @@ from groundshift.assessment.event_scores import (
 from groundshift.assessment.judging import Judged, Pooled, choose_threshold, judge, region_scores
 from groundshift.assessment.operating import (
     Watched,
+    best_threshold_of_events,
     delays,
     events_by_stratum,
     operating_curve,
@@ -50,8 +51,8 @@ log = logging.getLogger(__name__)
 _BINS = 50
 """Bins of equal mass of the reliability curve: at a prevalence of 4 % the change fills the last."""
 
-_SIMPLE_THRESHOLDS = tuple(np.linspace(0.05, 0.95, 19).round(2).tolist())
-"""That the simple way of making events chooses from."""
+_EVENT_THRESHOLDS = tuple(np.linspace(0.1, 0.9, 9).round(2).tolist())
+"""That ways of making events choose from."""
 
 PanelScores = NDArray[np.float32]
 ScorePanels = Callable[[Sequence[Panel]], list[PanelScores]]
@@ -162,10 +163,7 @@ class Evaluation:
             names = ("event_precision", "event_recall", "event_f1")
             return replace(result, extra=result.extra | dict.fromkeys(names, reason))
         table = self._events(test, truth, threshold, self._find)
-        watched = [
-            Watched.of(panel, scores, truth)
-            for panel, scores in zip(test.panels, test.network, strict=True)
-        ]
+        watched = _watched(test, truth)
         curve = operating_curve(watched, self._outline)
         extra = (
             event_summary(table) | operating_summary(curve, watched) | delays(watched, threshold)
@@ -177,17 +175,20 @@ class Evaluation:
             groups=events_by_group(table),
             strata=events_by_stratum(table, truth),
             operating=curve,
-            ways=pd.DataFrame([way_row(DATED, threshold, table), self._simple_row(test, truth)]),
+            ways=self._ways(test, truth),
         )
 
-    def _simple_row(self, test: Scored, truth: gpd.GeoDataFrame) -> dict[str, object]:
-        """The simple way on the same scores, by the threshold of its best F1 of events."""
-        tried = {
-            threshold: event_summary(self._events(self._validation, truth, threshold, self._simple))
-            for threshold in _SIMPLE_THRESHOLDS
-        }
-        best = max(tried, key=lambda threshold: tried[threshold]["event_f1"].value or 0.0)
-        return way_row(POLYGONIZED, best, self._events(test, truth, best, self._simple))
+    def _ways(self, test: Scored, truth: gpd.GeoDataFrame) -> pd.DataFrame:
+        """Two ways of making events of the same scores, each by its own best threshold."""
+        validation = _watched(self._validation, truth)
+        rows = []
+        for way, outline, find in (
+            (DATED, self._outline, self._find),
+            (POLYGONIZED, self._simple, self._simple),
+        ):
+            best = best_threshold_of_events(validation, outline, _EVENT_THRESHOLDS)
+            rows.append(way_row(way, best, self._events(test, truth, best, find)))
+        return pd.DataFrame(rows)
 
     def _events(
         self, test: Scored, truth: gpd.GeoDataFrame, threshold: float, find: FindEvents
@@ -267,6 +268,14 @@ class Evaluation:
     ) -> Judged:
         draws, seed = self._settings.bootstrap, self._settings.seed
         return judge(name, on, scores, threshold, draws=draws, seed=seed)
+
+
+def _watched(scored: Scored, truth: gpd.GeoDataFrame) -> list[Watched]:
+    """Blocks with their scores and known changes."""
+    return [
+        Watched.of(panel, scores, truth)
+        for panel, scores in zip(scored.panels, scored.network, strict=True)
+    ]
 
 
 def main_kind(samples: Samples) -> LabelKind:

@@ -114,6 +114,20 @@ def operating_summary(curve: pd.DataFrame, watched: Sequence[Watched]) -> dict[s
     return scores | {name: Score(float(within["recall"].max()))}
 
 
+def best_threshold_of_events(
+    watched: Sequence[Watched], outline: Outline, thresholds: Sequence[float]
+) -> float:
+    """The threshold of the best F1 of events; of equals the first."""
+    known = sum(one.counts(event) for one in watched for event in one.known)
+
+    def f1(threshold: float) -> float:
+        counts = [_counted(one, outline(one.panel, one.scores, threshold)) for one in watched]
+        right, vain = (sum(numbers) for numbers in zip(*counts, strict=True)) if counts else (0, 0)
+        return 2 * right / max(known + right + vain, 1)
+
+    return max(thresholds, key=f1)
+
+
 def delays(watched: Iterable[Watched], threshold: float) -> dict[str, Score]:
     """Days until a change shows, p50 and p90 over those that do at a threshold."""
     found = [

@@ -12,6 +12,7 @@ from groundshift.assessment.event_scores import event_table
 from groundshift.assessment.operating import (
     FALSE_EVENTS,
     Watched,
+    best_threshold_of_events,
     delays,
     events_by_stratum,
     operating_curve,
@@ -128,3 +129,10 @@ def test_without_windows_or_changes_there_is_a_reason(watched, truth):
     curve = operating_curve([empty], outline)
     assert curve.empty
     assert "no known change" in operating_summary(curve, [empty])["event_recall_at_rate"].reason
+
+
+def test_the_best_threshold_of_events_weighs_what_is_found_and_in_vain(watched):
+    # Found and in vain: 1 and 0, 1 and 1, 2 and 1, 2 and 2 of two changes that count.
+    assert best_threshold_of_events([watched], outline, (0.8, 0.6, 0.4, 0.2)) == 0.4
+    assert best_threshold_of_events([watched], outline, (0.6, 0.8)) == 0.8
+    assert best_threshold_of_events([], outline, (0.6, 0.8)) == 0.6

@@ -33,6 +33,7 @@ from groundshift.products.report.page import (
     write_page,
 )
 from groundshift.products.report.seen import seen
+from groundshift.products.report.years import years_table
 from groundshift.products.survey import Survey
 
 REPORT, PREVIEW = "report.html", "preview.png"
@@ -111,6 +112,7 @@ def write_report(survey: Survey, background: Background) -> tuple[Path, Path]:
             threshold=survey.threshold,
             period=background.period,
         ),
+        years=years_table(survey.events),
         quality=background.quality,
         cost=_cost(survey, background),
         lineage=lineage.lineage_table(background.chain),

@@ -215,9 +215,9 @@ def _ways_table(ways: list[Mapping[str, Any]], mark: str, label: str) -> Table:
     columns = [Column(title, number=name != "way") for name, title in _WAYS.items()]
     rows = [Row([_cell(way.get(name)) for name in _WAYS], ours=way["way"] == DATED) for way in ways]
     lead = (
-        "Two ways of making events of the same scores on the same blocks. Threshold and polygonize "
-        "outlines where the greatest score reaches a threshold, which is the best one for events "
-        "on validation blocks, and takes the middle of the best window for the date."
+        "Two ways of making events of the same scores on the same blocks, each by the threshold "
+        "that is best for it on validation blocks. Threshold and polygonize outlines where the "
+        "greatest score reaches it, and takes the middle of the best window for the date."
     )
     return _without_empty(Table("Events against the simple way", columns, rows, lead, mark, label))
 

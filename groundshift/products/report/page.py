@@ -160,6 +160,7 @@ class Report:
     map: MapPanel
     timeline: Timeline
     events: Table
+    years: Table
     quality: Quality
     cost: Table
     lineage: Table

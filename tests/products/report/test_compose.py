@@ -94,6 +94,7 @@ def test_the_page_says_what_was_found_and_known(page: str) -> None:
         in text
     )
     assert "roof" in text
+    assert "Area of change by year" in text
     assert "known decoys" in text
     assert "controlled truth" in text
     assert "<b>trees</b>" in text  # escaped, not rendered
