@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.progress import shown
 from groundshift.artifacts import Summary, digest, writing
 from groundshift.artifacts.file_digests import FileDigests
 from groundshift.artifacts.hashing import file_digest
@@ -38,6 +37,7 @@ from groundshift.observations.store import (
     Record,
     write_tables,
 )
+from groundshift.progress import shown
 from groundshift.settings import FetchStage
 
 log = logging.getLogger(__name__)

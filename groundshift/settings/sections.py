@@ -277,7 +277,7 @@ class StageSettings(Frozen):
     """What every stage knows: which task, which area, which period."""
 
     name: str = Field("area", description="name of the area", pattern=r"^[A-Za-z0-9][\w.-]*$")
-    task: Literal["change"] = "change"
+    task: str = Field("change", description="what the area is mapped for: change or landcover")
     area: AreaSettings
     period: PeriodSettings
 

@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.infer.sources import Sources
-from components.progress import shown
 from groundshift import __version__
 from groundshift.artifacts import Draft, ValueHash, read_manifest
 from groundshift.cube.store import CellCube
@@ -27,9 +25,11 @@ from groundshift.products.findings import (
 )
 from groundshift.products.maps import PROBABILITY, SPREAD, MapWindow, read_map, score_path
 from groundshift.products.page.series import write_series
+from groundshift.progress import shown
 from groundshift.samples.store import Samples
 from groundshift.samples.windows import NO_NEXT, NO_PREVIOUS
 from groundshift.settings import InferStage
+from groundshift.tasks.change.sources import Sources
 
 
 @dataclass(frozen=True)
