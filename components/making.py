@@ -4,7 +4,7 @@ from pathlib import Path
 
 from groundshift.artifacts import Summary, read_manifest, writing
 from groundshift.errors import ContractError
-from groundshift.settings import StageSettings
+from groundshift.settings import DEFAULT_TASK, StageSettings
 from groundshift.tasks.protocol import Work
 
 
@@ -54,4 +54,4 @@ def require_task(settings: StageSettings, **folders: Path | None) -> None:
 
 
 def _task(contract: str, folder: Path) -> str:
-    return str(read_manifest(folder, contract).settings.get("task", "change"))
+    return str(read_manifest(folder, contract).settings.get("task", DEFAULT_TASK))

@@ -55,9 +55,10 @@ from groundshift.settings.sources import (
     PartSettings,
 )
 from groundshift.settings.stac import StacSensorSettings, StacSettings
-from groundshift.settings.tasks import TASK_SETTINGS, own_sections
+from groundshift.settings.tasks import DEFAULT_TASK, TASK_SETTINGS, own_sections
 
 __all__ = [
+    "DEFAULT_TASK",
     "INPUTS",
     "STAGES",
     "STAGE_SETTINGS",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from groundshift.domain.time import Duration
-from groundshift.settings.base import EXECUTION, Frozen
+from groundshift.settings.base import Frozen
 from groundshift.settings.sections import SplitSettings, StageSettings
 
 IndexName = Literal["ndvi", "ndwi", "ndbi", "mndwi", "bsi", "norm"]
@@ -82,7 +82,6 @@ class LandcoverTrainSettings(Frozen):
         description="0: every sample weighs the same, 1: every class does; between, the power",
     )
     seed: int = 0
-    threads: int = Field(2, ge=1, json_schema_extra=EXECUTION)
 
 
 class LandcoverGateSettings(Frozen):
