@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from groundshift.settings import STAGE_SETTINGS, AreaSettings, PeriodSettings
+from groundshift.settings import STAGE_SETTINGS, AreaSettings, PeriodSettings, StageSettings
 
 _HEAD = """# Settings
 
@@ -24,9 +24,15 @@ def settings_page() -> str:
         sections[stage] = annotation
     parts = [_HEAD]
     for name, model in sections.items():
-        parts += [f"## {name}\n", f"{(model.__doc__ or '').strip()}\n"]
-        parts += ["| setting | default | meaning |", "| --- | --- | --- |", *_rows(model, name), ""]
+        parts += _section(name, (model.__doc__ or "").strip(), _rows(model, name))
+    memory = StageSettings.model_fields["memory"]
+    parts += _section("memory", "Of every stage.", [_row("memory", memory)])
     return "\n".join(parts)
+
+
+def _section(name: str, meaning: str, rows: list[str]) -> list[str]:
+    head = ["| setting | default | meaning |", "| --- | --- | --- |"]
+    return [f"## {name}\n", f"{meaning}\n", *head, *rows, ""]
 
 
 def _rows(model: type[BaseModel], prefix: str) -> list[str]:
@@ -35,11 +41,15 @@ def _rows(model: type[BaseModel], prefix: str) -> list[str]:
         nested = _nested(field)
         key = f"{prefix}.{name}"
         if nested is None:
-            rows.append(f"| `{key}` | {_default(field)} | {_cell(field.description or '')} |")
+            rows.append(_row(key, field))
         else:
             inner, suffix = nested
             rows += _rows(inner, key + suffix)
     return rows
+
+
+def _row(key: str, field: FieldInfo) -> str:
+    return f"| `{key}` | {_default(field)} | {_cell(field.description or '')} |"
 
 
 def _nested(field: FieldInfo) -> tuple[type[BaseModel], str] | None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate.curves import curves
+from components.evaluate.room import share_of
 from groundshift.artifacts import Manifest, Summary, writing
 from groundshift.assessment.card import CARD
 from groundshift.assessment.evaluation import Evaluation
@@ -59,6 +60,7 @@ def run(
     rival, incomparable = _rival(champion, images, detector)
     if rival is not None:
         inputs["champion"] = rival.manifest
+    share = share_of(settings, images, indexed, detector)
     with writing(
         evaluation,
         CONTRACT,
@@ -66,11 +68,14 @@ def run(
         settings=settings.affecting(),
         inputs={name: manifest.content_hash for name, manifest in inputs.items()},
     ) as draft:
-        network = partial(score_network, detector, images)
-        theirs = None if rival is None else partial(score_network, rival, images)
+        network = partial(score_network, detector, images, memory=share.scoring)
+        theirs = (
+            None if rival is None else partial(score_network, rival, images, memory=share.scoring)
+        )
         find, outline = (_finder(settings.evaluate, by) for by in (images, None))
         scorers = (network, find, outline, theirs)
-        results = Evaluation(images, indexed, settings.evaluate, *scorers).results()
+        judged = Evaluation(images, indexed, settings.evaluate, *scorers, kept=share.strips)
+        results = judged.results()
         gate = judge_gate(results[0], settings.evaluate.gate, incomparable)
         pictures = [path.name for path in write_files(draft.folder, results, gate)]
         licences = sorted({line for manifest in inputs.values() for line in manifest.licences})
