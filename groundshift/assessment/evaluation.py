@@ -30,7 +30,13 @@ from groundshift.assessment.operating import (
 from groundshift.assessment.protocol import Level, Panel, panels, positive
 from groundshift.assessment.results import LABEL, NETWORK, TREES, LevelResult, Rival
 from groundshift.assessment.scores import NO_THRESHOLD, Score, regression
-from groundshift.assessment.scoring import StripReader, fit_trees, score_panels, without
+from groundshift.assessment.scoring import (
+    KEPT_VALUES,
+    StripReader,
+    fit_trees,
+    score_panels,
+    without,
+)
 from groundshift.cube.store import Cube
 from groundshift.domain.eras import era
 from groundshift.samples.splits import Split
@@ -68,6 +74,7 @@ class Evaluation:
         find: the events of its scores.
         outline: likewise, in haste: their dates don't matter.
         champion: the network to be compared with; None for none.
+        kept: numbers of strips that are kept for the next baseline.
     """
 
     def __init__(
@@ -79,10 +86,12 @@ class Evaluation:
         find: FindEvents,
         outline: FindEvents,
         champion: ScorePanels | None = None,
+        *,
+        kept: int = KEPT_VALUES,
     ) -> None:
         self._cube, self._samples, self._settings = cube, samples, settings
         self._find, self._outline, self._champion = find, outline, champion
-        self._reader = StripReader(cube)
+        self._reader = StripReader(cube, kept)
         main = main_kind(samples)
         validation, test = self._panels("validation", main), self._panels("test", main)
         log.info("the network scores %d validation and %d test blocks", len(validation), len(test))

@@ -10,12 +10,12 @@ from groundshift.cube.store import CellCube, Cube
 from groundshift.models.inference import score_place
 from groundshift.models.store import Detector
 
-_WHOLE_VALUES = 1 << 26
+WHOLE_VALUES = 1 << 26
 """Most scores of a whole cell that are held at once (256 MiB)."""
 
 
 def score_network(
-    detector: Detector, cube: Cube, panels: Sequence[Panel]
+    detector: Detector, cube: Cube, panels: Sequence[Panel], *, memory: int | None = None
 ) -> list[NDArray[np.float32]]:
     """The network's scores of every panel, [window, y, x] each.
 
@@ -26,6 +26,7 @@ def score_network(
         detector: the network.
         cube: the images.
         panels: the blocks with their windows.
+        memory: bytes that scoring may take, roughly; it does not change the scores.
     """
     groups: dict[tuple[str, tuple[int, ...]], list[int]] = {}
     for number, panel in enumerate(panels):
@@ -34,25 +35,25 @@ def score_network(
     scores: dict[int, NDArray[np.float32]] = {}
     for (cell, _), numbers in groups.items():
         mine = [panels[number] for number in numbers]
-        found = _score_cell(detector, cube.cells[cell], mine)
+        found = _score_cell(detector, cube.cells[cell], mine, memory)
         scores.update(zip(numbers, found, strict=True))
     return [scores[number] for number in range(len(panels))]
 
 
 def _score_cell(
-    detector: Detector, cube: CellCube, panels: Sequence[Panel]
+    detector: Detector, cube: CellCube, panels: Sequence[Panel], memory: int | None
 ) -> list[NDArray[np.float32]]:
     """Scores of blocks of one cell, all for the same windows."""
     windows = panels[0].windows
     apart = sum(_pixels_read(panel.block, cube, detector.radius) for panel in panels)
     whole = cube.shape[0] * cube.shape[1]
-    if whole <= apart and whole * len(windows) <= _WHOLE_VALUES:
+    if whole <= apart and whole * len(windows) <= WHOLE_VALUES:
         # Small blocks in wide context are read many times over: cheaper to map the cell once.
         rows, columns = (slice(0, size) for size in cube.shape)
-        everywhere = score_place(detector, cube, windows, rows, columns)
+        everywhere = score_place(detector, cube, windows, rows, columns, memory=memory)
         return [everywhere[:, panel.block.rows, panel.block.columns] for panel in panels]
     return [
-        score_place(detector, cube, windows, panel.block.rows, panel.block.columns)
+        score_place(detector, cube, windows, panel.block.rows, panel.block.columns, memory=memory)
         for panel in panels
     ]
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from groundshift.domain.eras import ERAS, EraName
 from groundshift.domain.time import Duration
+from groundshift.memory import Size
 from groundshift.settings.base import EXECUTION, AreaSettings, Frozen, Instant, PeriodSettings
 from groundshift.settings.sources import FetchSettings
 
@@ -274,12 +275,18 @@ class InferSettings(EventSettings):
 
 
 class StageSettings(Frozen):
-    """What every stage knows: which task, which area, which period."""
+    """What every stage knows: which task, which area, which period, how much memory."""
 
     name: str = Field("area", description="name of the area", pattern=r"^[A-Za-z0-9][\w.-]*$")
     task: str = Field("change", description="what the area is mapped for: change or landcover")
     area: AreaSettings
     period: PeriodSettings
+    memory: Size | None = Field(
+        None,
+        description="most memory a stage's process may take, e.g. 4GB; what takes more is done in "
+        "smaller pieces, or refused before it begins. No value depends on it. None: no limit",
+        json_schema_extra=EXECUTION,
+    )
 
     def affecting(self) -> dict[str, Any]:
         """The settings that affect the output, JSON-ready: all but execution and paths."""

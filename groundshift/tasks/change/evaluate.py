@@ -28,6 +28,7 @@ from groundshift.models.store import Detector
 from groundshift.samples.store import Samples
 from groundshift.settings import EvaluateStage, EventSettings
 from groundshift.tasks.change.curves import curves
+from groundshift.tasks.change.room import share_of
 from groundshift.tasks.protocol import Account
 
 Scores = NDArray[np.float32]
@@ -89,12 +90,13 @@ class Judging:
 
     def write(self, draft: Draft) -> Account:
         """Score the model and every baseline, and say which is better."""
-        own, images = self.settings.evaluate, self.cube
-        network = partial(score_network, self.detector, images)
-        theirs = None if self.rival is None else partial(score_network, self.rival, images)
+        own, images, rival = self.settings.evaluate, self.cube, self.rival
+        share = share_of(self.settings, images, self.samples, self.detector)
+        network = partial(score_network, self.detector, images, memory=share.scoring)
+        theirs = partial(score_network, rival, images, memory=share.scoring) if rival else None
         find, outline = (_finder(own, by) for by in (images, None))
         scorers = (network, find, outline, theirs)
-        results = Evaluation(images, self.samples, own, *scorers).results()
+        results = Evaluation(images, self.samples, own, *scorers, kept=share.strips).results()
         gate = judge_gate(results[0], own.gate, self.incomparable)
         pictures = [path.name for path in write_files(draft.folder, results, gate)]
         found = self._manifests.values()
