@@ -133,7 +133,7 @@ def open_source(
     if fetch.source == "stac" and fetch.stac is not None:
         from groundshift.observations.sources.stac.source import StacSource
 
-        return StacSource(fetch.stac, area, settings.period)
+        return StacSource(fetch.stac, area, settings.period, _bought(settings) / "parts")
     if fetch.source == "synthetic" and fetch.synthetic is not None:
         return SyntheticSource(fetch.synthetic, cells=area, period=settings.period)
     assert fetch.files is not None  # the settings' own rule
@@ -158,7 +158,12 @@ def bought_first(source: Source, settings: FetchStage, cells: Sequence[Cell]) ->
     asked = settings.affecting()["fetch"][settings.fetch.source]
     common = {name: value for name, value in asked.items() if name != "sensors"}
     wanted = {name: [common, asked["sensors"][name]] for name in source.sensors}
-    return BoughtFirst(source, work_root() / settings.name / "bought", wanted)
+    return BoughtFirst(source, _bought(settings), wanted)
+
+
+def _bought(settings: FetchStage) -> Path:
+    """Where the area's images are kept that a service was asked for."""
+    return work_root() / settings.name / "bought"
 
 
 def _settled(bought: BoughtFirst | None, source: Source, observations: Path) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ that they take their room once.
         nothing                                              an image without a pixel of the grid
 
     <work>/<area>/bought/<sensor>-<...>/used.json    what asking took, and its size uncompressed
+    <work>/<area>/bought/parts/    of images that `stac` was reading when its run was killed
 
 The folder may be deleted at any time; then images are asked for again.
 """

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from odc.geo.geobox import GeoBox
 
@@ -37,7 +38,11 @@ class StacSource:
     """Images don't say what changed on them."""
 
     def __init__(
-        self, settings: StacSettings, cells: Sequence[Cell], period: PeriodSettings
+        self,
+        settings: StacSettings,
+        cells: Sequence[Cell],
+        period: PeriodSettings,
+        keep: Path | None = None,
     ) -> None:
         """Ask the catalogue what there is; no image is asked for here.
 
@@ -45,13 +50,15 @@ class StacSource:
             settings: What to ask for, and where.
             cells: All cells of the area: an acquisition anywhere is a step of their time line.
             period: When; unlike images on disk, earlier ones than its start are not listed.
+            keep: Folder for parts of the images that are being read, so that a run that is killed
+                loses only what was on its way; None: they are lost with it.
 
         Raises:
             SettingsError: images or bands that the provider doesn't have.
             SourceError: a refusal, or nothing in the period.
         """
         provider = provider_of(settings)
-        self._settings = settings
+        self._settings, self._keep = settings, keep
         self._offers = {
             name: offer_of(provider, name, sensor) for name, sensor in settings.sensors.items()
         }
@@ -115,7 +122,9 @@ class StacSource:
         name = acquisition.sensor
         granules = self._granules[acquisition]
         sensor, offer = self._settings.sensors[name], self._offers[name]
-        return opened(self._connection, granules, sensor, offer, self.used[name])
+        product = digest([acquisition.source, acquisition.product_id])[:16]
+        folder = self._keep / name / product if self._keep else None
+        return opened(self._connection, granules, sensor, offer, self.used[name], folder)
 
     def _require_images(self, name: str, found: Sequence[Acquisition]) -> None:
         """Refuse a sensor of which no overpass can be read."""
