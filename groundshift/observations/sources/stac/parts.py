@@ -89,15 +89,15 @@ class Spool:
             self._load(href, 0, 0)
 
     def find(self, href: str, start: int, length: int) -> bytes | None:
-        """A part of an image; None if it isn't all here."""
+        """A part of an image, as far as the image goes; None if it isn't all here."""
         known = self._recall(href)
         at = bisect_right(known, start, key=lambda part: part[0]) - 1
         if at < 0:
             return None
-        first, size = known[at]
-        if start + length > first + size:
+        first, held = known[at]
+        if min(start + length, self._sizes[href]) > first + held:
             return None
-        with self._path(href, first, size).open("rb") as file:
+        with self._path(href, first, held).open("rb") as file:
             file.seek(start - first)
             return file.read(length)
 
@@ -124,7 +124,8 @@ class Spool:
         if href not in self._parts:
             left = [path.name.split("-") for path in self._place(href).glob("*-*-*[0-9]")]
             self._parts[href] = sorted((int(first), int(length)) for first, length, _ in left)
-            self._sizes |= {href: int(size) for *_, size in left}
+            if left:
+                self._sizes[href] = int(left[0][2])
         return self._parts[href]
 
     def _place(self, href: str) -> Path:
