@@ -1,6 +1,6 @@
 """A fetch whose service fails and whose process is killed, beside one that is left alone.
 
-    python -m benchmarks.killed [--edge 512] [--dates 60] [--kills 5] [--concurrency 8]
+    python -m benchmarks.killed [--edge 512] [--dates 60] [--kills 5] [--concurrency 4]
 
 Both services of the tests, on this machine: a fifth of all answers is 429, 503, cut, slow, damaged
 or not what was asked for, and the process is killed (SIGKILL) at equal distances. What came twice
@@ -87,13 +87,16 @@ def main(
     edge: Annotated[int, typer.Option(help="Pixels of a side.")] = 512,
     dates: Annotated[int, typer.Option(help="Dates of each of the three sensors.")] = 60,
     kills: int = 5,
-    concurrency: int = 8,
+    concurrency: Annotated[int, typer.Option(help="Requests at once, which a kill loses.")] = 4,
+    source: Annotated[list[str] | None, typer.Option(help="Which; default: both.")] = None,
 ) -> None:
     """Print what both runs asked for, and whether they made the same."""
     os.environ |= {"GROUNDSHIFT_TRACKING": "off", "NO_PROXY": "localhost,127.0.0.1"}
     print("| source | images | requests | disturbed | ratio | came twice | content hash |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for prepare in (sentinelhub, stac):
+        if source and prepare.__name__ not in source:
+            continue
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             case = prepare(stack, Path(folder), edge, dates, concurrency)
             print(f"| {compared(case, kills, Path(folder))} |", flush=True)

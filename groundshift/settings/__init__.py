@@ -34,6 +34,7 @@ from groundshift.settings.sections import (
     WindowStage,
 )
 from groundshift.settings.sentinelhub import SentinelHubSensorSettings, SentinelHubSettings
+from groundshift.settings.services import BudgetSettings
 from groundshift.settings.sources import (
     CitySettings,
     FetchSettings,
@@ -49,6 +50,7 @@ __all__ = [
     "STAGE_SETTINGS",
     "AreaSettings",
     "BlockLists",
+    "BudgetSettings",
     "CheckName",
     "ChecksSettings",
     "CitySettings",

@@ -245,8 +245,8 @@ def test_what_a_killed_run_has_fetched_does_not_count(hub, tmp_path):
     hub.faults = lambda: next(faults, "")
     with pytest.raises(SourceError, match="quota"):
         fetch(tmp_path / "observations", settings)
-    tight = settings.fetch.model_copy(update={"budget": 0.1})
-    fetch(tmp_path / "observations", settings.model_copy(update={"fetch": tight}))
+    tight = settings_for(hub, sensors=sensors, fetch={"budget": 0.1})
+    fetch(tmp_path / "observations", tight)
     assert len(hub.asked) == 5
 
 
@@ -285,6 +285,27 @@ def test_masks_of_ones_own_keep_probabilities_and_cost_nothing_more(hub, tmp_pat
     _, valid = masked.read(cell.id, "s2", scenes.START)
     assert probability.shape == valid.shape == (64, 64)
     assert probability[valid].max() < 40
+
+
+def test_the_services_probabilities_are_kept_and_bought_once(hub, tmp_path):
+    sensors = {"s2": SENSORS["s2"] | {"bands": ["B02", "B08"], "probability": True}}
+    found = [fetch(tmp_path / "observations", settings_for(hub, sensors=sensors))]
+    found.append(fetch(tmp_path / "again", settings_for(hub, sensors=sensors, name="place")))
+    found.append(
+        fetch(
+            tmp_path / "later",
+            settings_for(hub, sensors=sensors, name="elsewhere"),
+            earlier=tmp_path / "again",
+        )
+    )
+    assert len(hub.asked) == 4
+    (cell,) = found[0].cells
+    probabilities = [each.probability(cell.id, "s2", scenes.START) for each in found]
+    for probability in probabilities:
+        assert probability.max() == 255
+        np.testing.assert_array_equal(probability, probabilities[0])
+    kept = tmp_path.glob("work/place/bought/**/CLP.npy")
+    assert all(path.stat().st_nlink >= 2 for path in kept)
 
 
 CLEAR = (1200, 1100, 1000, 900, 1300, 2200, 2600, 2800, 3000, 1000, 20, 2200, 1400)

@@ -15,7 +15,7 @@ from components.fetch.stage import run
 from components.stack import stage as stack
 from groundshift.cube.store import Cube
 from groundshift.domain.signature import Stream
-from groundshift.errors import SourceError
+from groundshift.errors import BudgetError, SourceError
 from groundshift.observations.sources.stac.offers import PLANETARY_COMPUTER
 from groundshift.observations.store import Observations
 from groundshift.settings import parse
@@ -169,6 +169,39 @@ def test_the_plan_is_what_is_loaded(api, tmp_path):
         for key in ("B02", "B11", "SCL")
     )
     assert api.bytes < 0.7 * planetary_total  # no overviews, no tiles of other places
+
+
+def test_a_plan_says_how_long_it_takes_and_what_to_do_instead(planetary, tmp_path):
+    summary = planning.run(asked(planetary), plan=tmp_path / "plan")
+    costs = pd.read_csv(tmp_path / "plan" / "costs.csv")
+    table = pd.read_csv(tmp_path / "plan" / "alternatives.csv").set_index("way")
+    own = table.iloc[0]
+    assert own.name == "STAC: parts of files from Planetary Computer"
+    assert own[["requests", "bytes", "units"]].tolist() == [
+        *(costs["requests"].sum(), costs["bytes"].sum(), 0)
+    ]
+    assert own["minutes"] == pytest.approx(own["bytes"] / 20e6 / 60, abs=0.01)
+    assert any(note.startswith(f"{own.name}: 0.0 GB, at least 1 min") for note in summary.notes)
+    # Three images of six bands and classes, four of two bands, which cost four times as much.
+    units = 80 * 80 / 512**2 / 3 * (3 * 7 + 4 * 2 * 4)
+    assert table.loc["Process API", "units"] == pytest.approx(units, abs=1e-3)
+    assert table.loc["Process API", "requests"] == 7
+    # Two granules or slices of each overpass.
+    assert table.loc["whole products from CDSE's S3 (files)", "requests"] == 14
+
+
+def test_a_run_stops_before_it_loads_more_than_allowed(planetary, tmp_path):
+    sensors = {"s2": S2}
+    settings = settings_for(planetary, "planetary_computer", sensors)
+    planning.run(settings, plan=tmp_path / "plan")
+    whole = pd.read_csv(tmp_path / "plan" / "costs.csv")["bytes"].sum() / 1e9
+    tight = {"gigabytes": 0.7 * whole}
+    limited = settings_for(planetary, "planetary_computer", sensors, fetch={"budget": tight})
+    with pytest.raises(BudgetError, match=r"expected at most .* GB, .*The first 2 would fit: end"):
+        fetch(tmp_path / "observations", limited)
+    assert planetary.asked == []
+    fetch(tmp_path / "observations", settings)
+    fetch(tmp_path / "observations", limited, earlier=tmp_path / "observations")
 
 
 def large(days):

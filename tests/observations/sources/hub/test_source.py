@@ -91,6 +91,22 @@ def test_a_cell_larger_than_a_request_is_stitched_without_seams(hub, monkeypatch
         np.testing.assert_array_equal(one.valid, other.valid)
 
 
+def test_probabilities_come_in_per_cent_and_cost_a_band(hub, monkeypatch):
+    sensor = SENSORS["s2"] | {"bands": ["B04"], "probability": True}
+    settings = settings_for(hub, sensors={"s2": sensor})
+    (cell,) = cells_of(settings.area)
+    source = source_of(settings)
+    price = source.cost(source.acquisitions[0], cell.grid).units
+    assert price == pytest.approx(64 * 64 / 512**2 * 3 / 3)
+    monkeypatch.setattr(module, "LARGEST", 25)
+    images = images_of(settings, "s2")
+    for image, tiles in zip(images, archived(hub, "sentinel-2-l1c"), strict=True):
+        given = scenes.whole(tiles, "CLP")[scenes.INSIDE]
+        measured = scenes.whole(tiles, "dataMask")[scenes.INSIDE] == 1
+        np.testing.assert_array_equal(image.probability == 255, ~measured)
+        np.testing.assert_allclose(image.probability[measured], given[measured] / 2.55, atol=0.51)
+
+
 def test_classes_of_the_scene_are_a_mask_too(hub):
     hub.scenes += scenes.optical((1, 6), "L2A")
     sensor = {"mission": "sentinel2", "level": "L2A", "bands": ["B02"], "mask": "SCL"}
