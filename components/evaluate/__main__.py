@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from components import shell
+from components import by_parts, shell
 from components.evaluate import drift as drifting
 from components.evaluate.promotion import decide
 from components.evaluate.stage import run
@@ -32,7 +32,7 @@ ChampionHash = Annotated[
 @shell.command(app, "evaluate")
 def main(
     task: shell.Task[EvaluateStage],
-    cube: shell.Input,
+    cube: by_parts.Cube,
     samples: shell.OptionalInput = None,
     model: shell.OptionalInput = None,
     evaluation: shell.OptionalOutput = None,
