@@ -44,7 +44,8 @@ _PASSED_ON = (
 
 
 _UNMAPPED = {
-    "training": "The model did not pass the gate of evaluate: nothing was mapped.",
+    "training": "The model did not become the champion (groundshift models show says why): nothing "
+    "was mapped, and what is published stays.",
     "monitoring": "Nothing new: every cell is published as it is.",
     "retraining": "Nothing was mapped.",
 }

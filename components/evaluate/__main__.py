@@ -1,5 +1,6 @@
 """Command line of the evaluate stage: `python -m components.evaluate`."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -52,9 +53,10 @@ def main(
     rival = task.store.folder(reigning.model) if task.store and reigning else None
     folders = {"cube": cube, "samples": samples, "model": model, "evaluation": evaluation}
     summary = run(task.settings, **folders, champion=rival)
-    if promote:
-        decide(task, model, evaluation, reigning)
-    return summary
+    if not promote:
+        return summary
+    promoted = decide(task, model, evaluation, reigning)
+    return replace(summary, parameters={**summary.parameters, "promoted": promoted})
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
     objects/<contract>/<content hash>/   artifacts
     files/md5/ab/cdef...                 their files by MD5, which artifacts share
-    incoming/                            artifacts in the making, and what is read by parts
-    users/<id>                           locations that a process uses, a line each
+    incoming/<name>/                     artifacts in the making, and what is read by parts
+    making/<name>                        locked by who made the folder of that name
+    users/<id>                           locations that a process uses, a line each; locked by it
     lock                                 held by who uses the cache, alone by who trims it
 
-A process holds a lock on its file in `users`, and on its folders in `incoming`. A lock ends with its
-process, however that ends, so that what killed tasks have used or left is known.
+A lock ends with its process, however that ends, so that what killed tasks have used or left is
+known.
 """
 
 import fcntl
@@ -33,7 +34,7 @@ LIMIT = "GROUNDSHIFT_CACHE_GB"
 """Environment variable: size that the cache is brought down to, in 1e9 bytes."""
 _LIMIT = 50.0
 
-_FILES, _USERS, _LOCK = "files", "users", "lock"
+_FILES, _MAKING, _USERS, _LOCK = "files", "making", "users", "lock"
 
 
 class Cache(FolderObjects):
@@ -72,7 +73,9 @@ class Cache(FolderObjects):
         with ExitStack() as stack:
             with self.steady():
                 folder = stack.enter_context(super().incoming())
-                stack.enter_context(_locked(folder, fcntl.LOCK_SH))
+                lock = self.root / _MAKING / folder.name
+                stack.enter_context(_locked(lock, fcntl.LOCK_EX))
+                stack.callback(lock.unlink, missing_ok=True)
             yield folder
 
     def file(self, md5: str) -> Path:
@@ -90,7 +93,7 @@ class Cache(FolderObjects):
         """
         limit = _limit()
         with suppress(BlockingIOError), _locked(self.root / _LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            _remove_left(self.root / INCOMING)
+            _remove_left(self.root)
             used = _living(self.root / _USERS)
             content = _Content.of(self)
             before = content.bytes
@@ -220,15 +223,17 @@ def _living(users: Path) -> set[str]:
     return used
 
 
-def _remove_left(incoming: Path) -> None:
+def _remove_left(root: Path) -> None:
     """Remove what killed tasks left in the making."""
-    for folder in incoming.glob("*"):
-        if _free(folder):
+    for folder in (root / INCOMING).glob("*"):
+        lock = root / _MAKING / folder.name
+        if _free(lock):
             shutil.rmtree(folder, ignore_errors=True)
+            lock.unlink()
 
 
 def _free(path: Path) -> bool:
-    """Whether nobody holds a lock on a file or folder."""
+    """Whether nobody holds a lock on a file."""
     try:
         with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
             return True
@@ -238,11 +243,8 @@ def _free(path: Path) -> bool:
 
 @contextmanager
 def _locked(path: Path, how: int) -> Iterator[None]:
-    if path.name == _LOCK:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
-    else:
-        descriptor = os.open(path, os.O_RDONLY)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(descriptor, how)
         yield
