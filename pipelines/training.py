@@ -35,7 +35,7 @@ def learn(tasks: Tasks, cells: Channel, index: Channel, *, summed: Channel) -> N
     evaluated = tasks.evaluate(index, model)
     result = Result(model, evaluated.outputs["evaluation"])
     promoted = evaluated.outputs["promoted"]
-    with dsl.If(promoted == True, name="the model is the champion"):  # noqa: E712 (kfp's)
+    with dsl.If(promoted == True, name="it is the champion"):  # noqa: E712 (kfp's)
         with tasks.every_cell(cells, "every cell: map") as item:
             mapped = tasks.infer(Cell(item.cell, item.key), index, result)
         tasks.report(index, result, mapped)

@@ -352,6 +352,7 @@ def test_what_passes_becomes_the_champion_and_what_decides_nothing_does_not(
     ]
     assert [decision.champion for decision in made] == ["", "", first, first]
     assert made[-1].figures["blocks"] == 3
+    assert all("pr_auc" in decision.figures for decision in made), "the first has no rival"
     assert store.champion("made-up").replaced == first
 
 
