@@ -46,7 +46,22 @@ def build(
         SettingsError: as `plan`.
         ContractError: a cube of another area, or betas of another cube.
     """
-    planned = plan(cube, truth, settings, betas)
+    return build_planned(cube, truth, plan(cube, truth, settings, betas), settings, draft, betas)
+
+
+def build_planned(
+    cube: Cube,
+    truth: Truth | None,
+    planned: Plan,
+    settings: WindowStage,
+    draft: Draft,
+    betas: Sums | None = None,
+) -> LabelCard:
+    """As `build`, of windows and patches that are planned already.
+
+    Raises:
+        ContractError: betas of another cube.
+    """
     own = settings.window
     formula = synthetic.Formula.of(own)
     card = LabelCard(_described(formula, own), warnings=list(planned.warnings))
