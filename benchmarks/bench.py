@@ -16,12 +16,14 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rows import RESULTS, Row, kept, table
+from benchmarks.rows import GOALS, RESULTS, Row, kept, table
 from benchmarks.scene import SIZES, Scene
 from benchmarks.stages import STAGES, whole_job
 
@@ -44,20 +46,28 @@ def main() -> None:
         folder = chosen.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
         scene = Scene(chosen.size, folder, chosen.threads)
-        rows = measured(scene, chosen.only)
+        for name in chosen.only:
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            keep(chosen.results, scene, list(STAGES[name](scene)))
+        keep(chosen.results, scene, filter(None, [whole_job(all_rows(chosen))]))
+    found = kept(chosen.size, chosen.results)["rows"].values()
+    print(*table(found, before["rows"]), sep="\n")
+
+
+def keep(folder: Path, scene: Scene, rows: Iterable[Row]) -> None:
+    """Put rows into the file of their size, in place of those of the same stages."""
     found = {row.stage: row.found() | {"commit": commit()} for row in rows}
-    print(*table(found.values(), before["rows"]), sep="\n")
-    rows_kept = kept(chosen.size, chosen.results)["rows"] | found
-    numbers = {"machine": machine(), "limits": scene.limits, "rows": rows_kept}
-    chosen.results.mkdir(parents=True, exist_ok=True)
-    (chosen.results / f"{chosen.size}.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    together = kept(scene.name, folder)["rows"] | found
+    ordered = {stage: together[stage] for stage in GOALS if stage in together}
+    numbers = {"machine": machine(), "limits": scene.limits, "rows": ordered}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{scene.name}.json").write_text(json.dumps(numbers, indent=1) + "\n")
 
 
-def measured(scene: Scene, stages: list[str]) -> list[Row]:
-    """The rows of some stages, and of the whole job where all that it needs is among them."""
-    rows = {row.stage: row for name in stages for row in STAGES[name](scene)}
-    whole = whole_job(rows, scene)
-    return [*rows.values(), *([whole] if whole else [])]
+def all_rows(chosen: argparse.Namespace) -> dict[str, Row]:
+    """The rows that are kept, those of earlier runs included."""
+    found = kept(chosen.size, chosen.results)["rows"]
+    return {stage: Row.of(row) for stage, row in found.items()}
 
 
 def machine() -> dict[str, Any]:
@@ -65,7 +75,6 @@ def machine() -> dict[str, Any]:
     return {
         "processor": platform.processor() or platform.machine(),
         "python": platform.python_version(),
-        "commit": commit(),
     }
 
 

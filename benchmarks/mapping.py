@@ -100,7 +100,7 @@ def late_look(task: Task, source: Observations, holding: int) -> Place:
     """An observation that only the last windows hold, and without which steps keep their times."""
     cell, windows, _ = task.open()
     first, stop = (windows[name].to_numpy() for name in ("first", "stop"))
-    for row in source.table.itertuples():
+    for row in source.table.sort_values("time", ascending=False).itertuples():
         step = int(np.searchsorted(cell.times, row.time))
         if row.time not in cell.times and ((first <= step) & (step < stop)).sum() == holding:
             return row.cell, row.sensor, row.time

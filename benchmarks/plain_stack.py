@@ -19,15 +19,16 @@ FEATURES = dict(zip(SENSORS, ("SAR_ascending", "SAR_descending", "OPT"), strict=
 """Names of the sensors' tensors (method section 5.6)."""
 
 
-def run_baseline(workload: Path, folder: Path) -> Path:
-    """Write the tiles of a workload."""
+def run_baseline(workload: Path, folder: Path, edge: int | None = None) -> Path:
+    """Write the tiles of a workload, or those of its upper left corner."""
     output = folder / "tiles"
     output.mkdir()
+    corner = (slice(edge), slice(edge))
     start, end = period(workload)
     looks = sorted((time, name) for name in SENSORS for time in times(workload, name))
     last = {(time - start) // STEP: time for time, _ in looks if start <= time < end}
     steps = set(last.values())
-    frames = {name: np.zeros_like(load(workload, name, 0)[0]) for name in SENSORS}
+    frames = {name: np.zeros_like(load(workload, name, 0)[0][corner]) for name in SENSORS}
     fresh = {name: np.zeros(frame.shape[:2], bool) for name, frame in frames.items()}
     with ExitStack() as open_files:
         files = {
@@ -37,7 +38,7 @@ def run_baseline(workload: Path, folder: Path) -> Path:
             for tile in squares(frames["s2"].shape[:2])
         }
         for number, (moment, name) in enumerate(looks):
-            values, valid = load(workload, name, moment)
+            values, valid = (image[corner] for image in load(workload, name, moment))
             frames[name] = np.where(valid[..., None], values, frames[name])
             fresh[name] |= valid
             follows = number + 1 < len(looks) and looks[number + 1][0] == moment

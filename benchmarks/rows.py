@@ -3,7 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,14 @@ class Row:
     limit: str = ""
     best_s: float = 0.0
     notes: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> "Row":
+        """A row that was kept."""
+        own = {each.name: found[each.name] for each in fields(cls)}
+        own["ours"] = Cost(**found["ours"])
+        own["plain"] = Cost(**found["plain"]) if found["plain"] else None
+        return cls(**own)
 
     @property
     def ratio(self) -> float | None:

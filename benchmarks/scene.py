@@ -25,6 +25,7 @@ class Size:
 
     Attributes:
         cut: windows on the workload.
+        corner: edge of the corner that is stacked the plain way, in pixels; None is all.
         tiles: how many tiles of maps the plain way takes.
         patches: training patches whose windows are read.
         maps: windows to map.
@@ -34,6 +35,7 @@ class Size:
     """
 
     cut: Cut
+    corner: int | None
     tiles: int
     patches: int
     maps: int
@@ -44,12 +46,14 @@ class Size:
 
 
 SIZES = {
-    "tiny": Size(Cut(40, 5, 21), 1, 1, 6, 64, Work(12, 1, 3, 32, 2), Work(12, 3, 3, 32, 2), 1),
+    "tiny": Size(
+        Cut(40, 5, 21), None, 1, 1, 6, 64, Work(12, 1, 3, 32, 2), Work(12, 3, 3, 32, 2), 1
+    ),
     "small": Size(
-        Cut(50, 10, 26), 2, 2, 10, 128, Work(92, 1, 10, 128, 2), Work(92, 5, 10, 128, 2), 2
+        Cut(50, 10, 26), None, 2, 2, 10, 128, Work(92, 1, 10, 128, 2), Work(92, 5, 10, 128, 2), 2
     ),
     "medium": Size(
-        Cut(182, 35, 92), 2, 1, 10, 256, Work(92, 1, 20, 256, 4), Work(92, 5, 20, 256, 4), 2
+        Cut(182, 35, 92), 256, 2, 1, 10, 256, Work(92, 1, 10, 256, 4), Work(92, 5, 10, 256, 4), 2
     ),
 }
 """On the workloads of the same names. Each tile of the plain way has all its windows."""
@@ -90,7 +94,7 @@ class Scene:
         if path.is_file():
             costs, same = json.loads(path.read_text())
             return {name: Cost(**cost) for name, cost in costs.items()}, same
-        costs, same = stack.compare(self.workload, self.folder)
+        costs, same = stack.compare(self.workload, self.folder, self.size.corner)
         path.write_text(json.dumps([{n: vars(cost) for n, cost in costs.items()}, same]))
         return costs, same
 

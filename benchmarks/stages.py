@@ -16,6 +16,7 @@ from benchmarks.rows import Row
 from benchmarks.scene import STRIDE, Scene
 from benchmarks.stack import stack_settings
 from groundshift.domain.cells import Cell
+from groundshift.domain.time import DAY
 from groundshift.observations.store import Observations
 from groundshift.samples.labels.index import index_bands
 from groundshift.samples.labels.synthetic import Formula
@@ -31,9 +32,14 @@ def stacking(scene: Scene) -> Iterator[Row]:
     ours, plain = costs["stack"], costs["baseline"]
     size = sum(path.stat().st_size for path in (scene.folder / "observations").rglob("*.npy"))
     best = scene.copying(size + 1e6 * ours.written_mb)
-    work = f"{size / 1e6:,.0f} MB of images"
+    rows, columns = scene.cell.shape
+    corner = scene.size.corner or max(rows, columns)
+    share = min(corner, rows) * min(corner, columns) / (rows * columns)
+    work = f"{size / 1e6:,.0f} MB of images" + (f"; plain: {share:.0%} of them" * (share < 1))
     difference = 0.0 if same else float("inf")
-    yield Row("stack", work, (1, 1), ours, plain, difference, 0, "copy", best)
+    years = float(np.ptp(scene.cell.times)) / (365.25 * DAY)
+    notes = {"km2": rows * columns / 1e4, "years": years}
+    yield Row("stack", work, (1, share), ours, plain, difference, 0, "copy", best, notes)
 
 
 def indexing(scene: Scene) -> Iterator[Row]:
@@ -193,26 +199,26 @@ def _updated(scene: Scene, task: mapping.Task, whole: Cost, maps: mapping.Maps) 
     return Row("new observation", work, units, ours, whole, difference, 1e-6, limit, best)
 
 
-def whole_job(rows: Mapping[str, Row], scene: Scene) -> Row | None:
+def whole_job(rows: Mapping[str, Row]) -> Row | None:
     """Everything before the network, from the rows above; None if one of them is missing."""
     names = ("stack", "list of windows", "betas and labels", "betas", "labels")
     if any(name not in rows for name in names):
         return None
     stack, listing, both = (rows[name] for name in names[:3])
     ours = [stack.ours, listing.ours, both.ours]
-    times = {"stack": 1.0, "list of windows": 1.0, "betas": scene.tiles * 1.0}
-    times["labels"] = scene.tiles * LABELLED
+    windows = both.units[1]
+    tiles = both.units[0] / windows
+    times = {"stack": 1 / stack.units[1], "list of windows": 1.0, "betas": tiles}
+    times["labels"] = tiles * LABELLED
     parts = [(rows[name].plain, factor) for name, factor in times.items()]
     cpu, wall = (
         sum(factor * getattr(cost, name) for cost, factor in parts if cost is not None)
         for name in ("cpu_s", "wall_s")
     )
     equal = all(rows[name].ratio is not None for name in names)
-    windows = len(scene.triples)
     return Row(
         "all without the network",
-        f"stack, windows, betas and labels of {windows} windows; the plain way's labels on 3 of "
-        "8 tiles",
+        f"stack, {windows:.0f} windows, betas, labels; plain: labels on 3 of 8 tiles",
         (1, 1),
         Cost(
             sum(cost.cpu_s for cost in ours),
