@@ -153,6 +153,18 @@ def test_decoys_and_events_are_those_of_the_test_blocks(done):
     assert network["exposure"] == pytest.approx(3 * 0.0064 / 100 * 196 / 365.25, rel=0.05)
 
 
+def test_events_are_set_beside_those_of_the_simple_way(done):
+    document = metrics_of(done[1])["controlled_truth"]
+    ours, simple = document["event_ways"]
+    assert (ours["way"], simple["way"]) == ("dated by series", "threshold and polygonize")
+    network = document["network"]
+    for name in ("event_precision", "event_recall", "event_f1", "date_error_median"):
+        assert ours[name] == network[name]
+    assert ours["threshold"] == pytest.approx(network["threshold"], abs=1e-6)
+    assert ours["events"] == simple["events"] > 0
+    assert 0 < simple["threshold"] < 1
+
+
 def test_pipelines_are_told_verdict_curves_and_page(done):
     summary, folder = done
     verdict = read_manifest(folder, "evaluation").record["gate"]["verdict"]

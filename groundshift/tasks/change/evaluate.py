@@ -22,6 +22,7 @@ from groundshift.assessment.results import TREES, LevelResult
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
 from groundshift.events.objects import EventRule, ScoredWindows
+from groundshift.events.polygonized import polygonize
 from groundshift.events.series import cube_sums
 from groundshift.events.table import find_events
 from groundshift.models.store import Detector
@@ -95,7 +96,7 @@ class Judging:
         network = partial(score_network, self.detector, images, memory=share.scoring)
         theirs = partial(score_network, rival, images, memory=share.scoring) if rival else None
         find, outline = (_finder(own, by) for by in (images, None))
-        scorers = (network, find, outline, theirs)
+        scorers = (network, find, outline, _simple(own), theirs)
         results = Evaluation(images, self.samples, own, *scorers, kept=share.strips).results()
         gate = judge_gate(results[0], own.gate, self.incomparable)
         pictures = [path.name for path in write_files(draft.folder, results, gate)]
@@ -150,6 +151,17 @@ def _finder(
             EventRule.of(settings, threshold),
             read=read,
         )
+
+    return find
+
+
+def _simple(settings: EventSettings) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
+    """What a threshold on the greatest score of a block outlines."""
+
+    def find(panel: Panel, scores: Scores, threshold: float) -> gpd.GeoDataFrame:
+        inside = np.where(panel.block.inside, scores, np.float32(np.nan))
+        windows = ScoredWindows(inside, panel.starts, panel.ends, panel.block.grid)
+        return polygonize(windows, threshold, settings.min_event)
 
     return find
 
