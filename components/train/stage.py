@@ -66,6 +66,7 @@ def _train(settings: TrainSettings, cube: Cube, samples: Samples, draft: Draft) 
         radar_channels=inputs.channels("radar"),
         optical_channels=inputs.channels("optical"),
         dropout=settings.dropout,
+        span=settings.span,
     )
     validation = Loader(
         samples, cube, "validation", batch=settings.batch, stride=settings.validation_stride
