@@ -45,8 +45,10 @@ from groundshift.assessment.scoring import (
     score_panels,
     without,
 )
+from groundshift.assessment.uncertainty import error_ranking
 from groundshift.cube.store import Cube
 from groundshift.domain.eras import era
+from groundshift.models.inference import PlaceScores
 from groundshift.samples.splits import Split
 from groundshift.samples.store import LabelKind, Samples
 from groundshift.settings import EvaluateSettings
@@ -60,8 +62,8 @@ _SIMPLE_THRESHOLDS = tuple(np.linspace(0.05, 0.95, 19).round(2).tolist())
 """That the simple way of making events chooses from."""
 
 PanelScores = NDArray[np.float32]
-ScorePanels = Callable[[Sequence[Panel]], list[PanelScores]]
-"""The network: scores [window, y, x] of every panel."""
+ScorePanels = Callable[[Sequence[Panel]], list[PlaceScores]]
+"""The network: scores of every panel."""
 FindEvents = Callable[[Panel, PanelScores, float], gpd.GeoDataFrame]
 """Dated events of a panel's scores at a threshold."""
 
@@ -72,6 +74,14 @@ class Scored:
 
     panels: list[Panel]
     network: list[PanelScores]
+    spread: list[PanelScores] | None
+    """Over the members of an ensemble."""
+
+    @classmethod
+    def of(cls, panels: list[Panel], scores: Sequence[PlaceScores]) -> "Scored":
+        """Panels with what a network says of them."""
+        spread = [place.spread for place in scores if place.spread is not None]
+        return cls(panels, [place.mean for place in scores], spread or None)
 
 
 class Evaluation:
@@ -110,8 +120,8 @@ class Evaluation:
         validation, test = self._panels("validation", main), self._panels("test", main)
         log.info("the network scores %d validation and %d test blocks", len(validation), len(test))
         scores = network([*validation, *test])
-        self._validation = Scored(validation, scores[: len(validation)])
-        self._test = Scored(test, scores[len(validation) :])
+        self._validation = Scored.of(validation, scores[: len(validation)])
+        self._test = Scored.of(test, scores[len(validation) :])
         self.threshold = self._threshold_of(self._validation)
 
     def results(self) -> list[LevelResult]:
@@ -122,7 +132,7 @@ class Evaluation:
             found[0] = self._beside_champion(found[0], self._champion)
         if main == "truth" and "synthetic" in self._samples.label_kinds:
             labelled = self._panels("test", "synthetic")
-            beside = Scored(labelled, self._test.network)
+            beside = replace(self._test, panels=labelled)
             found.append(self._level("synthetic", beside, with_baselines=False))
         return found
 
@@ -145,6 +155,8 @@ class Evaluation:
             **region_scores(test.panels, test.network, self.threshold, self._settings.boundary),
             **probability_scores(labels, scores, _BINS),
         }
+        if test.spread is not None:
+            extra |= error_ranking(test.panels, test.network, test.spread, self.threshold)
         result = replace(result, extra=extra, curve=curve)
         if which == "truth":
             result = self._calibrated(self._with_events(result, test), labels, scores)
@@ -211,8 +223,8 @@ class Evaluation:
         validation, test = self._validation.panels, self._test.panels
         log.info("the champion scores the same %d blocks", len(validation) + len(test))
         scores = champion([*validation, *test])
-        theirs = Scored(test, scores[len(validation) :])
-        threshold = self._threshold_of(Scored(validation, scores[: len(validation)]))
+        theirs = Scored.of(test, scores[len(validation) :])
+        threshold = self._threshold_of(Scored.of(validation, scores[: len(validation)]))
         judged = self._judge(CHAMPION, test, theirs.network, threshold)
         events = None
         if result.events is not None and threshold.value is not None:

@@ -181,6 +181,12 @@ class TrainSettings(Frozen):
     )
     learning_rate: float = Field(5e-3, gt=0)
     dropout: float = Field(0.0, ge=0, lt=1, description="recurrent dropout")
+    span: int | None = Field(
+        None,
+        ge=4,
+        description="before training each filter of a memory is a running mean over steps of its "
+        "own, the longest over so many; None: all forget within some steps, as published",
+    )
     augment: bool = Field(True, description="turns and mirrors")
     paste: float = Field(
         0.5, ge=0, le=1, description="share of samples that get a rectangle of another sample"

@@ -86,6 +86,7 @@ def _train(stage: TrainStage, cube: Cube, samples: Samples, draft: Draft) -> Tra
         radar_channels=inputs.channels("radar"),
         optical_channels=inputs.channels("optical"),
         dropout=settings.dropout,
+        span=settings.span,
     )
     learnt, validation = _loaders(stage, cube, samples, spec)
     training = Training(spec, inputs, learnt, validation, settings, draft.scratch)
