@@ -39,9 +39,17 @@ from groundshift.assessment.operating import (
 from groundshift.assessment.protocol import Level, Panel, panels, positive
 from groundshift.assessment.results import LABEL, NETWORK, TREES, LevelResult, Rival
 from groundshift.assessment.scores import NO_THRESHOLD, Score, regression
-from groundshift.assessment.scoring import StripReader, fit_trees, score_panels, without
+from groundshift.assessment.scoring import (
+    KEPT_VALUES,
+    StripReader,
+    fit_trees,
+    score_panels,
+    without,
+)
+from groundshift.assessment.uncertainty import error_ranking
 from groundshift.cube.store import Cube
 from groundshift.domain.eras import era
+from groundshift.models.inference import PlaceScores
 from groundshift.samples.splits import Split
 from groundshift.samples.store import LabelKind, Samples
 from groundshift.settings import EvaluateSettings
@@ -55,8 +63,8 @@ _EVENT_THRESHOLDS = tuple(np.linspace(0.1, 0.9, 9).round(2).tolist())
 """That ways of making events choose from."""
 
 PanelScores = NDArray[np.float32]
-ScorePanels = Callable[[Sequence[Panel]], list[PanelScores]]
-"""The network: scores [window, y, x] of every panel."""
+ScorePanels = Callable[[Sequence[Panel]], list[PlaceScores]]
+"""The network: scores of every panel."""
 FindEvents = Callable[[Panel, PanelScores, float], gpd.GeoDataFrame]
 """Dated events of a panel's scores at a threshold."""
 
@@ -67,6 +75,14 @@ class Scored:
 
     panels: list[Panel]
     network: list[PanelScores]
+    spread: list[PanelScores] | None
+    """Over the members of an ensemble."""
+
+    @classmethod
+    def of(cls, panels: list[Panel], scores: Sequence[PlaceScores]) -> "Scored":
+        """Panels with what a network says of them."""
+        spread = [place.spread for place in scores if place.spread is not None]
+        return cls(panels, [place.mean for place in scores], spread or None)
 
 
 class Evaluation:
@@ -81,6 +97,7 @@ class Evaluation:
         outline: likewise, in haste: their dates don't matter.
         simple: the events that a threshold on the greatest score outlines, to compare with.
         champion: the network to be compared with; None for none.
+        kept: numbers of strips that are kept for the next baseline.
     """
 
     def __init__(
@@ -93,17 +110,19 @@ class Evaluation:
         outline: FindEvents,
         simple: FindEvents,
         champion: ScorePanels | None = None,
+        *,
+        kept: int = KEPT_VALUES,
     ) -> None:
         self._cube, self._samples, self._settings = cube, samples, settings
         self._find, self._outline, self._simple = find, outline, simple
         self._champion = champion
-        self._reader = StripReader(cube)
+        self._reader = StripReader(cube, kept)
         main = main_kind(samples)
         validation, test = self._panels("validation", main), self._panels("test", main)
         log.info("the network scores %d validation and %d test blocks", len(validation), len(test))
         scores = network([*validation, *test])
-        self._validation = Scored(validation, scores[: len(validation)])
-        self._test = Scored(test, scores[len(validation) :])
+        self._validation = Scored.of(validation, scores[: len(validation)])
+        self._test = Scored.of(test, scores[len(validation) :])
         self.threshold = self._threshold_of(self._validation)
 
     def results(self) -> list[LevelResult]:
@@ -114,7 +133,7 @@ class Evaluation:
             found[0] = self._beside_champion(found[0], self._champion)
         if main == "truth" and "synthetic" in self._samples.label_kinds:
             labelled = self._panels("test", "synthetic")
-            beside = Scored(labelled, self._test.network)
+            beside = replace(self._test, panels=labelled)
             found.append(self._level("synthetic", beside, with_baselines=False))
         return found
 
@@ -137,6 +156,8 @@ class Evaluation:
             **region_scores(test.panels, test.network, self.threshold, self._settings.boundary),
             **probability_scores(labels, scores, _BINS),
         }
+        if test.spread is not None:
+            extra |= error_ranking(test.panels, test.network, test.spread, self.threshold)
         result = replace(result, extra=extra, curve=curve)
         if which == "truth":
             result = self._calibrated(self._with_events(result, test), labels, scores)
@@ -203,8 +224,8 @@ class Evaluation:
         validation, test = self._validation.panels, self._test.panels
         log.info("the champion scores the same %d blocks", len(validation) + len(test))
         scores = champion([*validation, *test])
-        theirs = Scored(test, scores[len(validation) :])
-        threshold = self._threshold_of(Scored(validation, scores[: len(validation)]))
+        theirs = Scored.of(test, scores[len(validation) :])
+        threshold = self._threshold_of(Scored.of(validation, scores[: len(validation)]))
         judged = self._judge(CHAMPION, test, theirs.network, threshold)
         events = None
         if result.events is not None and threshold.value is not None:

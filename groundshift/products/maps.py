@@ -195,6 +195,7 @@ def write_cog(
     *,
     nodata: float,
     tags: Mapping[str, str],
+    colours: Mapping[int, tuple[int, int, int, int]] | None = None,
 ) -> None:
     """Write arrays as a Cloud Optimized GeoTIFF: tiled, compressed, with overviews.
 
@@ -205,6 +206,7 @@ def write_cog(
         grid: where the pixels lie.
         nodata: number that stands for no value.
         tags: GeoTIFF tags.
+        colours: red, green, blue, alpha of each number, for one band of bytes.
     """
     names, first = tuple(bands), next(iter(bands.values()))
     rows, columns = first.shape
@@ -225,6 +227,8 @@ def write_cog(
             raster.write(values, number)
             raster.set_band_description(number, name)
             raster.update_tags(number, **_statistics(values, nodata))
+        if colours is not None:
+            raster.write_colormap(1, dict(colours))
         raster.units = names
         raster.update_tags(**tags, UNITS=", ".join(names))
         copy_raster(

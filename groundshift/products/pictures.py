@@ -40,6 +40,14 @@ def paint_score(score: NDArray[np.float32], *, veil: bool = False) -> Rgba:
     return picture
 
 
+def paint_level(level: NDArray[np.float32], colours: str) -> Rgba:
+    """Numbers 0...1 in the colours of a colour map; NaN is transparent."""
+    known = np.isfinite(level)
+    picture: Rgba = colormaps[colours](np.clip(np.where(known, level, 0), 0, 1), bytes=True)
+    picture[..., 3] = np.where(known, 255, 0)
+    return picture
+
+
 def paint_date(day: NDArray[np.int32], shown: NDArray[np.bool_], period: tuple[int, int]) -> Rgba:
     """Days since 1970 in colour over a period of seconds; pixels not shown are transparent."""
     first, last = (seconds / DAY for seconds in period)

@@ -3,7 +3,9 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pystac
@@ -24,6 +26,8 @@ from groundshift.models.inference import map_cell
 from groundshift.models.store import Detector
 from groundshift.samples.store import Samples
 from tests.components.made_up import BLOCK, PIXELS, artifacts, make_model, settings_of, truth_table
+
+DATA = Path(__file__).parents[1] / "data"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -99,11 +103,11 @@ def test_blocks_apart_score_as_the_whole_cell(inputs, monkeypatch):
     detector = Detector.open(inputs["model"])
     asked = panels(indexed, images, "test", "truth", stride=9)
     at_once = score_network(detector, images, asked)
-    monkeypatch.setattr(network_scores, "_WHOLE_VALUES", 0)
+    monkeypatch.setattr(network_scores, "WHOLE_VALUES", 0)
     apart = score_network(detector, images, asked)
-    assert [scores.shape for scores in apart] == [panel.labels.shape for panel in asked]
+    assert [scores.mean.shape for scores in apart] == [panel.labels.shape for panel in asked]
     for one, other in zip(at_once, apart, strict=True):
-        assert other == pytest.approx(one, abs=1e-4)
+        assert other.mean == pytest.approx(one.mean, abs=1e-4)
 
 
 def test_blocks_hold_every_pixel_and_say_null_where_nothing_changed(done):
@@ -296,6 +300,28 @@ def test_a_model_card_tells_where_when_and_how_good(done, inputs):
     read.validate()
 
 
+def test_a_model_card_has_the_fields_of_stacs_extension_for_models(done):
+    item = json.loads((done[1] / "model.stac.json").read_text())
+    fields = item["properties"]
+    schema = json.loads((DATA / "mlm" / "properties.schema.json").read_text())
+    known = {name for name in fields if name.startswith("mlm:")}
+    assert known <= schema["properties"].keys()
+    jsonschema.Draft202012Validator(schema).validate(fields)
+    with pytest.raises(jsonschema.ValidationError, match="'dim_order' is a required property"):
+        jsonschema.validate(fields | {"mlm:output": [broken(fields["mlm:output"][0])]}, schema)
+    # The rules beyond single fields.
+    assert item["stac_extensions"] == ["https://stac-extensions.github.io/mlm/v1.6.0/schema.json"]
+    described = {band["name"] for band in fields["bands"]}
+    assert {band["name"] for taken in fields["mlm:input"] for band in taken["bands"]} == described
+    assert (fields["mlm:pretrained"], fields["mlm:pretrained_source"]) == (False, None)
+    [weights] = [a for a in item["assets"].values() if "mlm:model" in a["roles"]]
+    assert weights["mlm:artifact_type"] == "safetensors"
+
+
+def broken(output):
+    return output | {"result": {n: v for n, v in output["result"].items() if n != "dim_order"}}
+
+
 def invoke(settings, *arguments):
     return CliRunner().invoke(app, ["--settings", settings.model_dump_json(), *map(str, arguments)])
 
@@ -335,6 +361,7 @@ def test_what_passes_becomes_the_champion_and_what_decides_nothing_does_not(
     ]
     assert [decision.champion for decision in made] == ["", "", first, first]
     assert made[-1].figures["blocks"] == 3
+    assert all("pr_auc" in decision.figures for decision in made), "the first has no rival"
     assert store.champion("made-up").replaced == first
 
 
