@@ -132,7 +132,11 @@ def test_without_windows_or_changes_there_is_a_reason(watched, truth):
 
 
 def test_the_best_threshold_of_events_weighs_what_is_found_and_in_vain(watched):
-    # Found and in vain: 1 and 0, 1 and 1, 2 and 1, 2 and 2 of two changes that count.
-    assert best_threshold_of_events([watched], outline, (0.8, 0.6, 0.4, 0.2)) == 0.4
-    assert best_threshold_of_events([watched], outline, (0.6, 0.8)) == 0.8
+    curve = operating_curve([watched], outline).set_index("threshold")
+    alike = {2: curve[curve["found"] == 2], 1: curve[curve["found"] == 1]}
+    best = alike[2].index[alike[2]["false_events"] == 1].max()  # F1 of 4 / 5
+    good = alike[1].index[alike[1]["false_events"] == 0].max()  # of 2 / 3
+    poor = alike[1].index[alike[1]["false_events"] == 1].max()  # of 2 / 4
+    assert best_threshold_of_events([watched], outline, (poor, good, best)) == best
+    assert best_threshold_of_events([watched], outline, (poor, good)) == good
     assert best_threshold_of_events([], outline, (0.6, 0.8)) == 0.6
