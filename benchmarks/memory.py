@@ -1,9 +1,9 @@
 """Peak memory of the stages as an area grows: `python -m benchmarks.memory [--out docs/memory.md]`.
 
 An area of made-up images (300 steps of 2 days, one orbit and one optical sensor) goes through the
-six stages in cells of 256 pixels, with the setting `memory`. Every stage is a process of its own;
-its imports are measured by its help. Train and evaluate work on a few blocks, infer on two windows:
-their memory hangs on batches, blocks and windows, not on how many there are.
+six stages as one cell, with the setting `memory`. Every stage is a process of its own; its imports
+are measured by its help. Train and evaluate work on a few blocks, infer on one window: their memory
+hangs on batches, blocks and windows, not on how many there are.
 """
 
 import argparse
@@ -26,12 +26,10 @@ from pipelines.comparison.chain import READS, WRITES, measured
 
 STEP_DAYS, STEPS, WINDOW_DAYS = 2, 300, 90
 START = date(2018, 1, 1)
-CRS, ORIGIN = "EPSG:32631", (499_200, 5_600_000)  # a corner of cells of 2560 m
+CRS, ORIGIN = "EPSG:32631", (499_200, 5_600_000)
 RADAR, OPTICAL = ("VV",), ("B04", "B08")
 DIFFERENT = 8
 """Images of a sensor that are not another one again."""
-CELL = 256  # pixels
-HALO = 48
 STAGES = READS | {"infer": ("cube", "samples", "model", "evaluation")}
 MADE = WRITES | {"infer": "maps"}
 
@@ -46,18 +44,16 @@ class Case:
     @property
     def title(self) -> str:
         """As the table says it."""
-        count = (-(-self.pixels // CELL)) ** 2
-        return f"{self.pixels} x {self.pixels}, {count} cell{'s' if count > 1 else ''}"
+        return f"{self.pixels} x {self.pixels}"
 
 
 def write_images(folder: Path, pixels: int, steps: int = STEPS) -> None:
-    """Images of an area with its halo, radar and optical by turns, one per step.
+    """Images of an area, radar and optical by turns, one per step.
 
     Their numbers are few and come again, so that the disk holds them; memory holds them all.
     """
     generator = np.random.default_rng(5)
-    edge = pixels + 2 * HALO
-    repeats = (1, -(-edge // 128), -(-edge // 128))
+    repeats = (1, -(-pixels // 128), -(-pixels // 128))
     radar = generator.integers(1, 9, (len(RADAR), 128, 128)).astype(np.float32) / 64
     optical = generator.integers(8, 16, (len(OPTICAL), 128, 128)).astype(np.uint16) * 100
     for step in range(steps):
@@ -68,14 +64,13 @@ def write_images(folder: Path, pixels: int, steps: int = STEPS) -> None:
         same = sorted(path.parent.iterdir())
         if len(same) < DIFFERENT:
             moved = np.roll(tile, step, axis=(1, 2))
-            _write(path, np.tile(moved, repeats)[:, :edge, :edge])
+            _write(path, np.tile(moved, repeats)[:, :pixels, :pixels])
         else:
             path.hardlink_to(same[step // 2 % DIFFERENT])
 
 
 def _write(path: Path, values: Any) -> None:
     count, height, width = values.shape
-    left, top = (ORIGIN[0] - 10 * HALO, ORIGIN[1] + 10 * HALO)
     with rasterio.open(
         path,
         "w",
@@ -85,7 +80,7 @@ def _write(path: Path, values: Any) -> None:
         width=width,
         dtype=values.dtype,
         crs=CRS,
-        transform=from_origin(left, top, 10, 10),
+        transform=from_origin(*ORIGIN, 10, 10),
     ) as image:
         image.write(values)
 
@@ -106,8 +101,7 @@ def params(images: Path, case: Case, steps: int = STEPS) -> dict[str, Any]:
             "bounds": bounds,
             "bounds_crs": CRS,
             "crs": CRS,
-            "cell": 10 * CELL,
-            "halo": HALO,
+            "cell": 10 * case.pixels,
         },
         "period": {"start": str(START), "end": str(end)},
         "fetch": {"files": {"root": str(images), "sensors": {"s1": radar, "s2": optical}}},
@@ -127,7 +121,7 @@ def params(images: Path, case: Case, steps: int = STEPS) -> dict[str, Any]:
         },
         "train": {"epochs": 1},
         "evaluate": {"bootstrap": 5},
-        "infer": {"stride": 4},
+        "infer": {"stride": 8},
         "areas": {"square": None},
     }
 

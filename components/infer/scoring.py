@@ -114,9 +114,7 @@ def score_cell(
     if len(fresh) and settings.memory is not None:
         least = least_bytes(detector, cell_cube, fresh, block=own.block, halo=own.halo)
         memory = _room(settings, least)
-    members = map_members(
-        detector, cell_cube, fresh, block=own.block, halo=own.halo, memory=memory
-    )
+    members = map_members(detector, cell_cube, fresh, block=own.block, halo=own.halo, memory=memory)
     computed = (_layered(window, found, sources) for window, found in members)
     findings = survey_cell(
         cell_cube,
