@@ -58,7 +58,7 @@ def test_the_setting_is_of_all_stages_and_affects_nothing():
 
 
 def test_a_wrong_size_is_named_with_its_place():
-    with pytest.raises(SettingsError, match="memory: .*'much' is no size; write for example 4GB"):
+    with pytest.raises(SettingsError, match=r"memory: .*'much' is no size; write for example 4GB"):
         parse("stack", {"area": AREA, "period": PERIOD, "stack": {}, "memory": "much"})
 
 

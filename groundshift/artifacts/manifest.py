@@ -182,7 +182,7 @@ def parse(text: bytes, contract: str, folder: Path | str) -> Manifest:
 
 
 def _require_inside(manifest: Manifest, path: str, advice: str) -> None:
-    """Refuse names of files that lead out of the artifact's folder, where a copy would write them."""
+    """Refuse names of files that lead out of the artifact, where a copy would write them."""
     for entry in manifest.files:
         name = PurePosixPath(entry.path)
         if name.is_absolute() or ".." in name.parts or not name.parts:
