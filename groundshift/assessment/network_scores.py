@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from groundshift.assessment.protocol import Block, Panel
 from groundshift.cube.store import CellCube, Cube
-from groundshift.models.inference import score_place
+from groundshift.models.inference import PlaceScores, score_place
 from groundshift.models.store import Detector
 
 WHOLE_VALUES = 1 << 26
@@ -16,8 +13,8 @@ WHOLE_VALUES = 1 << 26
 
 def score_network(
     detector: Detector, cube: Cube, panels: Sequence[Panel], *, memory: int | None = None
-) -> list[NDArray[np.float32]]:
-    """The network's scores of every panel, [window, y, x] each.
+) -> list[PlaceScores]:
+    """The network's scores of every panel.
 
     Context comes from the images around a block, also where these belong to another split: labels
     are kept apart, looking at the surroundings is what the network does on every map.
@@ -32,7 +29,7 @@ def score_network(
     for number, panel in enumerate(panels):
         key = (panel.block.cell.id, tuple(panel.windows["id"]))
         groups.setdefault(key, []).append(number)
-    scores: dict[int, NDArray[np.float32]] = {}
+    scores: dict[int, PlaceScores] = {}
     for (cell, _), numbers in groups.items():
         mine = [panels[number] for number in numbers]
         found = _score_cell(detector, cube.cells[cell], mine, memory)
@@ -42,7 +39,7 @@ def score_network(
 
 def _score_cell(
     detector: Detector, cube: CellCube, panels: Sequence[Panel], memory: int | None
-) -> list[NDArray[np.float32]]:
+) -> list[PlaceScores]:
     """Scores of blocks of one cell, all for the same windows."""
     windows = panels[0].windows
     apart = sum(_pixels_read(panel.block, cube, detector.radius) for panel in panels)
@@ -51,7 +48,7 @@ def _score_cell(
         # Small blocks in wide context are read many times over: cheaper to map the cell once.
         rows, columns = (slice(0, size) for size in cube.shape)
         everywhere = score_place(detector, cube, windows, rows, columns, memory=memory)
-        return [everywhere[:, panel.block.rows, panel.block.columns] for panel in panels]
+        return [everywhere.part(panel.block.rows, panel.block.columns) for panel in panels]
     return [
         score_place(detector, cube, windows, panel.block.rows, panel.block.columns, memory=memory)
         for panel in panels

@@ -51,7 +51,8 @@ class Content:
         roles = assign_roles(source.sensors, settings.stack)
         sensors = {name: source.sensors[name] for name in roles.values()}
         resolution = float(source.cells[0].grid.resolution.x)
-        return cls(bins, roles, sensors, signature_of(sensors, roles, bins, resolution))
+        signature = signature_of(sensors, roles, bins, resolution, settings.stack.max_age_days)
+        return cls(bins, roles, sensors, signature)
 
     def attributes(self, cell: Cell) -> dict[str, Any]:
         """Attributes of a cell's group, JSON-ready."""
@@ -87,7 +88,7 @@ def build(source: Source, draft: Draft, settings: StackStage) -> None:
         revision = Revision(draft.folder, plan.cell.id, 1)
         indices = _fill_cell(source, plan, revision.group, workers)
         finish_cell(revision.group, revision.looks, content, plan, indices)
-        hash_cell(draft.values, plan, indices)
+        hash_cell(draft.values, content, plan, indices)
         entries.append(cell_entry(plan, revision.number))
         log.info("cell %s: %d steps, %s", plan.cell.id, len(plan.times), _counts(plan))
     draft.summary.update(summary_of(content, entries))
@@ -171,7 +172,9 @@ def finish_cell(
     write_looks(looks, plan)
 
 
-def hash_cell(values: ValueHash, plan: CellPlan, indices: Mapping[str, SensorIndex]) -> None:
+def hash_cell(
+    values: ValueHash, content: Content, plan: CellPlan, indices: Mapping[str, SensorIndex]
+) -> None:
     """Feed a cell's values in time order, so that slots and shards leave no trace.
 
     A frame's content is fed as the digests of its tiles, which are kept: a revision hashes anew
@@ -179,6 +182,8 @@ def hash_cell(values: ValueHash, plan: CellPlan, indices: Mapping[str, SensorInd
     """
     cell_id = plan.cell.id
     values.add(f"{cell_id}/time", plan.times)
+    if (limit := content.signature.max_age_days) is not None:  # by which frames are read
+        values.add_text(f"{cell_id}/max_age_days", [str(limit)])
     for name, sensor in sorted(plan.sensors.items()):
         steps = np.array([frame.step for frame in sensor.frames], np.int32)
         values.add(f"{cell_id}/{name}/step", steps)

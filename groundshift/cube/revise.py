@@ -241,7 +241,7 @@ def _manifest(
     files: list[FileEntry] = []
     for cell in cells:
         files += entries_of(cell.revision, cell.known.revision, known)
-        hash_cell(values, cell.plan, cell.indices)
+        hash_cell(values, content, cell.plan, cell.indices)
     return Manifest(
         contract=CONTRACT,
         version=VERSIONS[CONTRACT],

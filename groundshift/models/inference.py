@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,23 @@ from groundshift.models.inputs import KINDS, Inputs
 from groundshift.models.stepping import CHUNK
 from groundshift.models.store import Detector
 from groundshift.models.walk import Image, Images, Spans
+
+
+class PlaceScores(NamedTuple):
+    """Scores of windows at one place.
+
+    Attributes:
+        mean: of the ensemble, [window, y, x].
+        spread: standard deviation over its members, [window, y, x]; None of a single network.
+    """
+
+    mean: NDArray[np.float32]
+    spread: NDArray[np.float32] | None
+
+    def part(self, rows: slice, columns: slice) -> "PlaceScores":
+        """The scores of some of its rows and columns."""
+        place = (slice(None), rows, columns)
+        return PlaceScores(self.mean[place], None if self.spread is None else self.spread[place])
 
 
 @dataclass(frozen=True)
@@ -118,8 +136,8 @@ def score_place(
     columns: slice,
     *,
     memory: int | None = None,
-) -> NDArray[np.float32]:
-    """Score windows at one place of a cell, as `map_cell` does there: the mean of the ensemble.
+) -> PlaceScores:
+    """Score windows at one place of a cell, as `map_members` does there.
 
     Args:
         detector: the model.
@@ -129,9 +147,6 @@ def score_place(
         columns: likewise.
         memory: bytes that scoring may take, roughly; it does not change the scores. None is
             some hundred megabytes.
-
-    Returns:
-        Scores [window, y, x].
 
     Raises:
         ContractError: the cell's numbers are not what the model takes.
@@ -147,12 +162,15 @@ def score_place(
     target = (slice(0, size[0]), slice(0, size[1]))
     part = Block(read_rows, read_columns, (kept_rows, kept_columns), target)
     ranges = windows[["first", "stop"]].to_numpy(np.int64)
-    scores = np.empty((len(ranges), *size), np.float32)
+    mean = np.empty((len(ranges), *size), np.float32)
+    spread = np.empty_like(mean) if len(detector.members) > 1 else None
     memory = budget_of(detector, memory)
     for group in groups(detector, ranges, part.pixels, size, memory):
-        found = _score_block(detector, cell, part, ranges[group], memory)
-        scores[group] = found[:, :, *part.core].mean(axis=0)
-    return scores
+        members = _score_block(detector, cell, part, ranges[group], memory)[:, :, *part.core]
+        mean[group] = members.mean(axis=0)
+        if spread is not None:
+            spread[group] = members.std(axis=0)
+    return PlaceScores(mean, spread)
 
 
 def score_window(

@@ -31,6 +31,9 @@ class NetworkSpec:
     """Recurrent dropout in training."""
     momentum: float = 0.99
     """Share of the old moving averages of batch statistics that stays at each training step."""
+    span: int | None = None
+    """Steps that the slowest filter of a memory looks back over before training; None: all filters
+    alike, with the published bias."""
 
     def __post_init__(self) -> None:
         """Refuse a network without inputs."""
@@ -65,14 +68,21 @@ class NetworkSpec:
 
     @classmethod
     def of_preset(
-        cls, preset: str, *, radar_channels: int, optical_channels: int, dropout: float = 0.0
+        cls,
+        preset: str,
+        *,
+        radar_channels: int,
+        optical_channels: int,
+        dropout: float = 0.0,
+        span: int | None = None,
     ) -> "NetworkSpec":
         """A spec with a preset's filters (`tiny`, `s12`, `ers12ls5`) and these channels."""
         if preset == "tiny":
             filters, momentum = TINY_FILTERS, TINY_MOMENTUM
         else:
             filters, momentum = (ERAS[preset].radar_filters, ERAS[preset].optical_filters), 0.99
-        return cls(radar_channels, optical_channels, *filters, dropout=dropout, momentum=momentum)
+        channels = (radar_channels, optical_channels)
+        return cls(*channels, *filters, dropout=dropout, momentum=momentum, span=span)
 
     @classmethod
     def of_era(cls, era: str, *, dropout: float = 0.0) -> "NetworkSpec":
@@ -123,6 +133,7 @@ def branches(
             ConvLSTM(
                 filters,
                 dropout=spec.dropout,
+                span=spec.span,
                 seed=_seed(seed, role, blocks),
                 name=f"{role}_memory",
             ),

@@ -47,7 +47,23 @@ def build(
         SettingsError: as `plan`.
         ContractError: a cube of another area, or betas of another cube.
     """
-    planned = plan(cube, truth, settings, betas)
+    return build_planned(cube, truth, plan(cube, truth, settings, betas), settings, draft, betas)
+
+
+def build_planned(
+    cube: Cube,
+    truth: Truth | None,
+    planned: Plan,
+    settings: WindowStage,
+    draft: Draft,
+    betas: Sums | None = None,
+) -> LabelCard:
+    """As `build`, of windows and patches that are planned already.
+
+    Raises:
+        SettingsError: the labels of a block don't fit into the memory that is set.
+        ContractError: betas of another cube.
+    """
     room = _room(settings, cube, planned.complete)
     own = settings.window
     formula = synthetic.Formula.of(own)

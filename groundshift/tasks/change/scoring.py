@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.infer.sources import Sources
-from components.progress import shown
 from groundshift import __version__
 from groundshift.artifacts import Draft, ValueHash, read_manifest
 from groundshift.cube.store import CellCube
 from groundshift.errors import ContractError
 from groundshift.events.objects import EventRule
+from groundshift.events.windows import PROBABILITY, SPREAD
 from groundshift.memory import Room
 from groundshift.models.inference import least_bytes, map_members, shown_digests
 from groundshift.models.store import Detector
@@ -27,11 +26,13 @@ from groundshift.products.findings import (
     read_shown,
     survey_cell,
 )
-from groundshift.products.maps import PROBABILITY, SPREAD, MapWindow, read_map, score_path
+from groundshift.products.maps import MapWindow, read_layers, read_map, score_path
 from groundshift.products.page.series import write_series
+from groundshift.progress import shown
 from groundshift.samples.store import Samples
 from groundshift.samples.windows import NO_NEXT, NO_PREVIOUS
 from groundshift.settings import InferStage
+from groundshift.tasks.change.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,8 @@ def _maps(
     """All windows' scores in order of time, read or computed."""
     for window in windows:
         if window in kept:
-            yield ScoredMap(window, read_map(kept[window]), kept[window])
+            path = kept[window]
+            yield ScoredMap(window, read_map(path), path, read_layers(path))
         else:
             yield next(computed)
 
