@@ -1,14 +1,16 @@
-"""Peak memory of the stages as an area grows: `python -m benchmarks.memory [--out docs/memory.md]`.
+"""Peak memory of the stages as an area grows: `python -m benchmarks.memory`.
 
 An area of made-up images (300 steps of 2 days, one orbit and one optical sensor) goes through the
 six stages as one cell, with the setting `memory`. Every stage is a process of its own; its imports
 are measured by its help. Train and evaluate work on a few blocks, infer on one window: their memory
-hangs on batches, blocks and windows, not on how many there are.
+hangs on batches, blocks and windows, not on how many there are. Writes the table of
+docs/benchmarks.md.
 """
 
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,6 +26,7 @@ from rasterio.transform import from_origin
 
 from pipelines.comparison.chain import READS, WRITES, measured
 
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 STEP_DAYS, STEPS, WINDOW_DAYS = 2, 300, 90
 START = date(2018, 1, 1)
 CRS, ORIGIN = "EPSG:32631", (499_200, 5_600_000)
@@ -167,11 +170,13 @@ def imports() -> Iterator[float]:
             yield measured([sys.executable, "-m", f"components.{stage}", "--help"], nowhere)[2]
 
 
-def table(rows: dict[str, Sequence[float]]) -> str:
-    """The figures as Markdown."""
+def with_table(page: str, rows: dict[str, Sequence[float]]) -> str:
+    """The page with the figures between its two marks."""
     lines = [f"| pixels | {' | '.join(STAGES)} |", f"| --- |{' --- |' * len(STAGES)}"]
     lines += [f"| {name} | {' | '.join(f'{v:.0f}' for v in row)} |" for name, row in rows.items()]
-    return "\n".join(lines) + "\n"
+    begin, end = "<!-- memory:begin -->", "<!-- memory:end -->"
+    before, after = re.split(f"{begin}.*?{end}", page, maxsplit=1, flags=re.DOTALL)
+    return "\n".join([before + begin, *lines, end + after])
 
 
 def main() -> None:
@@ -179,7 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 1024])
     parser.add_argument("--memory", default="2.5GB", help="the setting")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--page", type=Path, default=PAGE)
     chosen = parser.parse_args()
     rows: dict[str, Sequence[float]] = {"imports": list(imports())}
     for case in (Case(size, chosen.memory) for size in chosen.sizes):
@@ -187,9 +192,7 @@ def main() -> None:
             write_images(Path(name), case.pixels)
             write_truth(Path(name))
             rows[case.title] = list(peaks(case, Path(name)))
-        if chosen.out:
-            chosen.out.write_text(table(rows))
-    print(table(rows))
+    chosen.page.write_text(with_table(chosen.page.read_text(), rows))
 
 
 if __name__ == "__main__":
