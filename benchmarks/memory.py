@@ -29,7 +29,9 @@ from pipelines.comparison.chain import READS, WRITES, measured
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 STEP_DAYS, STEPS, WINDOW_DAYS = 2, 300, 90
 START = date(2018, 1, 1)
-CRS, ORIGIN = "EPSG:32631", (499_200, 5_600_000)
+PIXEL = 9.5
+"""Metres, so that blocks of 1,024 pixels may be named: that is up to 10 km."""
+CRS, ORIGIN = "EPSG:32631", (52_500 * PIXEL, 589_500 * PIXEL)
 RADAR, OPTICAL = ("VV",), ("B04", "B08")
 DIFFERENT = 8
 """Images of a sensor that are not another one again."""
@@ -83,7 +85,7 @@ def _write(path: Path, values: Any) -> None:
         width=width,
         dtype=values.dtype,
         crs=CRS,
-        transform=from_origin(*ORIGIN, 10, 10),
+        transform=from_origin(*ORIGIN, PIXEL, PIXEL),
     ) as image:
         image.write(values)
 
@@ -91,7 +93,8 @@ def _write(path: Path, values: Any) -> None:
 def params(images: Path, case: Case, steps: int = STEPS) -> dict[str, Any]:
     """The settings of a case: defaults, but for fewer windows and a subset to train on."""
     left, top = ORIGIN
-    bounds = [left, top - 10 * case.pixels, left + 10 * case.pixels, top]
+    edge = PIXEL * case.pixels
+    bounds = [left, top - edge, left + edge, top]
     end = START + timedelta(days=STEP_DAYS * steps)
     radar = {"mission": "sentinel1", "units": "linear", "bands": [*RADAR]}
     radar |= {"parts": [{"folder": "s1", "bands": [*RADAR]}]}
@@ -104,7 +107,8 @@ def params(images: Path, case: Case, steps: int = STEPS) -> dict[str, Any]:
             "bounds": bounds,
             "bounds_crs": CRS,
             "crs": CRS,
-            "cell": 10 * case.pixels,
+            "resolution": PIXEL,
+            "cell": edge,
         },
         "period": {"start": str(START), "end": str(end)},
         "fetch": {"files": {"root": str(images), "sensors": {"s1": radar, "s2": optical}}},
@@ -133,7 +137,7 @@ def write_truth(folder: Path) -> None:
     """Some buildings on the blocks that are learnt from and judged."""
     features = []
     for number in range(4):
-        left, top = ORIGIN[0] + 640 * number + 100, ORIGIN[1] - 100
+        left, top = ORIGIN[0] + 64 * PIXEL * number + 100, ORIGIN[1] - 100
         ring = [[left, top], [left + 200, top], [left + 200, top - 200], [left, top - 200]]
         day = str(START + timedelta(days=STEP_DAYS * STEPS // 3))
         known = {"id": f"house-{number}", "kind": "urban", "start": day, "end": day}

@@ -21,8 +21,9 @@ PARAMS = {
                 "bounds_crs": "EPSG:32631",
             },
             "period": {"start": "2018-03-01", "end": "2018-05-15"},
-            "fetch": {"source": "synthetic", "synthetic": {"level": "L2A"}},
-            "stack": {"radar": ["s1_088", "s1_110"], "optical": "s2"},
+            # One worker: which images or tiles meet in memory is chance otherwise.
+            "fetch": {"source": "synthetic", "synthetic": {"level": "L2A"}, "workers": 1},
+            "stack": {"radar": ["s1_088", "s1_110"], "optical": "s2", "workers": 1},
             "window": {
                 "kind": "single",
                 "length": "30d",
