@@ -19,7 +19,8 @@ SPARE = 96 << 20
 """Bytes left to what nobody counts: modules loaded on the way, buffers of libraries, the heap's
 holes."""
 
-_ARENA_MAX = -8  # of mallopt, in glibc's malloc.h
+_ARENA_MAX, _MMAP_THRESHOLD = -8, -3  # of mallopt, in glibc's malloc.h
+_LARGE = 1 << 20  # bytes of arrays that get pages of their own
 _DECIMAL = ("B", "KB", "MB", "GB", "TB")
 _BINARY = ("KIB", "MIB", "GIB", "TIB")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?i?B?)", re.IGNORECASE)
@@ -95,14 +96,16 @@ class Room:
         return max(1, min(wanted, self.left(wanted * each) // max(each, 1)))
 
 
-def share_one_heap() -> None:
-    """Let all threads that begin from now on take memory from one heap.
+def return_early() -> None:
+    """Let this process give memory back as soon as it is free.
 
-    Each would get its own of glibc, which keeps what a thread that has ended had: a fifth of what
-    training takes. It costs a few per cent of processor time, so that only a limit asks for it.
+    Left to itself, glibc makes a heap for every thread and keeps what a thread had after its end,
+    and takes ever larger arrays from these heaps, whose holes stay.
     """
     with suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_ARENA_MAX, 1)
+        libc.mallopt(_MMAP_THRESHOLD, _LARGE)
 
 
 def resident() -> int:

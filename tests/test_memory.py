@@ -101,9 +101,9 @@ def test_the_process_is_measured():
 
 HEAPS = """
 import ctypes, sys, threading
-from groundshift.memory import share_one_heap
+from groundshift.memory import return_early
 if sys.argv[1] == "one":
-    share_one_heap()
+    return_early()
 threads = [threading.Thread(target=lambda: kept.append(bytearray(5000))) for _ in range(4)]
 kept = []
 for thread in threads:
@@ -117,7 +117,7 @@ libc.fflush(out)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
-def test_threads_share_a_heap_where_it_is_asked_for():
+def test_threads_share_a_heap_where_memory_is_to_return_early():
     one, several = (
         subprocess.run(
             [sys.executable, "-c", HEAPS, word], check=True, capture_output=True, text=True

@@ -53,8 +53,6 @@ def folder(tmp_path, monkeypatch):
     """A folder with the settings, whose stages begin as a user's do."""
     monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
     monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
-    # What glibc keeps aside for threads that have ended differs by 20 MB from run to run.
-    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
         monkeypatch.setenv(name, "1")
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(PARAMS))
