@@ -1,14 +1,16 @@
-"""Peak memory of the stages as an area grows: `python -m benchmarks.memory [--out docs/memory.md]`.
+"""Peak memory of the stages as an area grows: `python -m benchmarks.memory`.
 
 An area of made-up images (300 steps of 2 days, one orbit and one optical sensor) goes through the
-six stages in cells of 256 pixels, with the setting `memory`. Every stage is a process of its own;
-its imports are measured by its help. Train and evaluate work on a few blocks, infer on two windows:
-their memory hangs on batches, blocks and windows, not on how many there are.
+six stages as one cell, with the setting `memory`. Every stage is a process of its own; its imports
+are measured by its help. Train and evaluate work on a few blocks, infer on one window: their memory
+hangs on batches, blocks and windows, not on how many there are. Writes the table of
+docs/benchmarks.md.
 """
 
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,14 +26,15 @@ from rasterio.transform import from_origin
 
 from pipelines.comparison.chain import READS, WRITES, measured
 
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 STEP_DAYS, STEPS, WINDOW_DAYS = 2, 300, 90
 START = date(2018, 1, 1)
-CRS, ORIGIN = "EPSG:32631", (499_200, 5_600_000)  # a corner of cells of 2560 m
+PIXEL = 9.5
+"""Metres, so that blocks of 1,024 pixels may be named: that is up to 10 km."""
+CRS, ORIGIN = "EPSG:32631", (52_500 * PIXEL, 589_500 * PIXEL)
 RADAR, OPTICAL = ("VV",), ("B04", "B08")
 DIFFERENT = 8
 """Images of a sensor that are not another one again."""
-CELL = 256  # pixels
-HALO = 48
 STAGES = READS | {"infer": ("cube", "samples", "model", "evaluation")}
 MADE = WRITES | {"infer": "maps"}
 
@@ -46,18 +49,16 @@ class Case:
     @property
     def title(self) -> str:
         """As the table says it."""
-        count = (-(-self.pixels // CELL)) ** 2
-        return f"{self.pixels} x {self.pixels}, {count} cell{'s' if count > 1 else ''}"
+        return f"{self.pixels} x {self.pixels}"
 
 
 def write_images(folder: Path, pixels: int, steps: int = STEPS) -> None:
-    """Images of an area with its halo, radar and optical by turns, one per step.
+    """Images of an area, radar and optical by turns, one per step.
 
     Their numbers are few and come again, so that the disk holds them; memory holds them all.
     """
     generator = np.random.default_rng(5)
-    edge = pixels + 2 * HALO
-    repeats = (1, -(-edge // 128), -(-edge // 128))
+    repeats = (1, -(-pixels // 128), -(-pixels // 128))
     radar = generator.integers(1, 9, (len(RADAR), 128, 128)).astype(np.float32) / 64
     optical = generator.integers(8, 16, (len(OPTICAL), 128, 128)).astype(np.uint16) * 100
     for step in range(steps):
@@ -68,14 +69,13 @@ def write_images(folder: Path, pixels: int, steps: int = STEPS) -> None:
         same = sorted(path.parent.iterdir())
         if len(same) < DIFFERENT:
             moved = np.roll(tile, step, axis=(1, 2))
-            _write(path, np.tile(moved, repeats)[:, :edge, :edge])
+            _write(path, np.tile(moved, repeats)[:, :pixels, :pixels])
         else:
             path.hardlink_to(same[step // 2 % DIFFERENT])
 
 
 def _write(path: Path, values: Any) -> None:
     count, height, width = values.shape
-    left, top = (ORIGIN[0] - 10 * HALO, ORIGIN[1] + 10 * HALO)
     with rasterio.open(
         path,
         "w",
@@ -85,7 +85,7 @@ def _write(path: Path, values: Any) -> None:
         width=width,
         dtype=values.dtype,
         crs=CRS,
-        transform=from_origin(left, top, 10, 10),
+        transform=from_origin(*ORIGIN, PIXEL, PIXEL),
     ) as image:
         image.write(values)
 
@@ -93,7 +93,8 @@ def _write(path: Path, values: Any) -> None:
 def params(images: Path, case: Case, steps: int = STEPS) -> dict[str, Any]:
     """The settings of a case: defaults, but for fewer windows and a subset to train on."""
     left, top = ORIGIN
-    bounds = [left, top - 10 * case.pixels, left + 10 * case.pixels, top]
+    edge = PIXEL * case.pixels
+    bounds = [left, top - edge, left + edge, top]
     end = START + timedelta(days=STEP_DAYS * steps)
     radar = {"mission": "sentinel1", "units": "linear", "bands": [*RADAR]}
     radar |= {"parts": [{"folder": "s1", "bands": [*RADAR]}]}
@@ -106,8 +107,8 @@ def params(images: Path, case: Case, steps: int = STEPS) -> dict[str, Any]:
             "bounds": bounds,
             "bounds_crs": CRS,
             "crs": CRS,
-            "cell": 10 * CELL,
-            "halo": HALO,
+            "resolution": PIXEL,
+            "cell": edge,
         },
         "period": {"start": str(START), "end": str(end)},
         "fetch": {"files": {"root": str(images), "sensors": {"s1": radar, "s2": optical}}},
@@ -127,7 +128,7 @@ def params(images: Path, case: Case, steps: int = STEPS) -> dict[str, Any]:
         },
         "train": {"epochs": 1},
         "evaluate": {"bootstrap": 5},
-        "infer": {"stride": 4},
+        "infer": {"stride": 8},
         "areas": {"square": None},
     }
 
@@ -136,7 +137,7 @@ def write_truth(folder: Path) -> None:
     """Some buildings on the blocks that are learnt from and judged."""
     features = []
     for number in range(4):
-        left, top = ORIGIN[0] + 640 * number + 100, ORIGIN[1] - 100
+        left, top = ORIGIN[0] + 64 * PIXEL * number + 100, ORIGIN[1] - 100
         ring = [[left, top], [left + 200, top], [left + 200, top - 200], [left, top - 200]]
         day = str(START + timedelta(days=STEP_DAYS * STEPS // 3))
         known = {"id": f"house-{number}", "kind": "urban", "start": day, "end": day}
@@ -173,11 +174,13 @@ def imports() -> Iterator[float]:
             yield measured([sys.executable, "-m", f"components.{stage}", "--help"], nowhere)[2]
 
 
-def table(rows: dict[str, Sequence[float]]) -> str:
-    """The figures as Markdown."""
+def with_table(page: str, rows: dict[str, Sequence[float]]) -> str:
+    """The page with the figures between its two marks."""
     lines = [f"| pixels | {' | '.join(STAGES)} |", f"| --- |{' --- |' * len(STAGES)}"]
     lines += [f"| {name} | {' | '.join(f'{v:.0f}' for v in row)} |" for name, row in rows.items()]
-    return "\n".join(lines) + "\n"
+    begin, end = "<!-- memory:begin -->", "<!-- memory:end -->"
+    before, after = re.split(f"{begin}.*?{end}", page, maxsplit=1, flags=re.DOTALL)
+    return "\n".join([before + begin, *lines, end + after])
 
 
 def main() -> None:
@@ -185,7 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 1024])
     parser.add_argument("--memory", default="2.5GB", help="the setting")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--page", type=Path, default=PAGE)
     chosen = parser.parse_args()
     rows: dict[str, Sequence[float]] = {"imports": list(imports())}
     for case in (Case(size, chosen.memory) for size in chosen.sizes):
@@ -193,9 +196,7 @@ def main() -> None:
             write_images(Path(name), case.pixels)
             write_truth(Path(name))
             rows[case.title] = list(peaks(case, Path(name)))
-        if chosen.out:
-            chosen.out.write_text(table(rows))
-    print(table(rows))
+    chosen.page.write_text(with_table(chosen.page.read_text(), rows))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from groundshift.artifacts.outcomes import (
 from groundshift.artifacts.versions import Version
 from groundshift.artifacts.writing import recording
 from groundshift.errors import GroundshiftError, SettingsError, SourceError
-from groundshift.memory import peak, shown
+from groundshift.memory import peak, return_early, shown
 from groundshift.services import tracking
 from groundshift.services.run_tree import RUN_ID
 from groundshift.settings import StageSettings
@@ -160,6 +160,8 @@ def _work(
         What it says of itself, and where its artifact lies in the store, if there is one.
     """
     settings = common.settings_of(verb.stage)
+    if settings.memory is not None:
+        return_early()
     executor = Executor.parse(common.executor_output) if common.executor_output else None
     if store is not None and bool(common.cell) != bool(common.key):
         raise SettingsError("--cell and --key belong together where there is a --store")

@@ -4,8 +4,10 @@ Stages ask before they begin. What can be had with less is done in smaller piece
 no value; what cannot is refused with a size that would do.
 """
 
+import ctypes
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +19,8 @@ SPARE = 96 << 20
 """Bytes left to what nobody counts: modules loaded on the way, buffers of libraries, the heap's
 holes."""
 
+_ARENA_MAX, _MMAP_THRESHOLD = -8, -3  # of mallopt, in glibc's malloc.h
+_LARGE = 1 << 20  # bytes of arrays that get pages of their own
 _DECIMAL = ("B", "KB", "MB", "GB", "TB")
 _BINARY = ("KIB", "MIB", "GIB", "TIB")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?i?B?)", re.IGNORECASE)
@@ -90,6 +94,18 @@ class Room:
         """
         self.require(each, what, remedy)
         return max(1, min(wanted, self.left(wanted * each) // max(each, 1)))
+
+
+def return_early() -> None:
+    """Let this process give memory back as soon as it is free.
+
+    Left to itself, glibc makes a heap for every thread and keeps what a thread had after its end,
+    and takes ever larger arrays from these heaps, whose holes stay.
+    """
+    with suppress(AttributeError, OSError):  # another C library
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_ARENA_MAX, 1)
+        libc.mallopt(_MMAP_THRESHOLD, _LARGE)
 
 
 def resident() -> int:

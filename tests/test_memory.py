@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from groundshift import memory
@@ -94,3 +97,31 @@ def test_the_process_is_measured():
     held = bytearray(64 << 20)
     assert memory.peak() >= before
     assert memory.peak() >= memory.resident() >= len(held)
+
+
+HEAPS = """
+import ctypes, sys, threading
+from groundshift.memory import return_early
+if sys.argv[1] == "one":
+    return_early()
+threads = [threading.Thread(target=lambda: kept.append(bytearray(5000))) for _ in range(4)]
+kept = []
+for thread in threads:
+    thread.start()
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+out = ctypes.c_void_p(libc.fdopen(1, b"w"))
+libc.malloc_info(0, out)
+libc.fflush(out)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_threads_share_a_heap_where_memory_is_to_return_early():
+    one, several = (
+        subprocess.run(
+            [sys.executable, "-c", HEAPS, word], check=True, capture_output=True, text=True
+        ).stdout.count("<heap nr=")
+        for word in ("one", "own")
+    )
+    assert one == 1 < several

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from groundshift.artifacts.hashing import digest, file_digest, file_digests
@@ -177,7 +177,19 @@ def parse(text: bytes, contract: str, folder: Path | str) -> Manifest:
         )
     if content_hash != document.get("content_hash"):
         raise ContractError(f"{path} was changed after it was written. {advice}")
+    _require_inside(manifest, path, advice)
     return manifest
+
+
+def _require_inside(manifest: Manifest, path: str, advice: str) -> None:
+    """Refuse names of files that lead out of the artifact, where a copy would write them."""
+    for entry in manifest.files:
+        name = PurePosixPath(entry.path)
+        if name.is_absolute() or ".." in name.parts or not name.parts:
+            raise ContractError(
+                f"{path}: expected names of files inside the artifact, found {entry.path!r}. "
+                f"{advice}"
+            )
 
 
 def check_files(folder: Path, manifest: Manifest, *, hashes: bool = False) -> None:

@@ -7,8 +7,11 @@ measured (`python -m benchmarks.memory`), the one of training as the whole of a 
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from groundshift.cube.store import CellCube
+from groundshift.models.blocks import blocks_of
 from groundshift.models.networks import NetworkSpec
 from groundshift.models.stepping import CHUNK
 from groundshift.models.store import Detector
@@ -92,6 +95,30 @@ def scoring_bytes(
     gates = 4 * detector.spec.filters
     memories = 2 * detector.spec.filters * (len(ranges) + CHUNK)
     return _FLOAT * pixels * (frames + gates + memories) + maps
+
+
+def least_bytes(
+    detector: Detector,
+    cell: CellCube,
+    windows: pd.DataFrame,
+    *,
+    block: int = 256,
+    halo: int | None = None,
+) -> int:
+    """What scoring a cell takes at least, one window at a time.
+
+    Args:
+        detector: the model.
+        cell: the cell.
+        windows: columns first, stop.
+        block: edge of a block without its halo, in pixels.
+        halo: pixels of context around a block; None is the model's influence radius.
+    """
+    halo = detector.radius if halo is None else halo
+    ranges = windows[["first", "stop"]].to_numpy(np.int64)
+    longest = ranges[np.argmax(ranges[:, 1] - ranges[:, 0])][np.newaxis]
+    pixels = next(blocks_of(cell, block, halo)).pixels
+    return scoring_bytes(detector, longest, pixels, cell.cell.core.shape)
 
 
 def apart_bytes(detector: Detector, ranges: NDArray[np.int64], pixels: int) -> int:

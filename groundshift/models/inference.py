@@ -9,7 +9,6 @@ score is the same to the last bit whichever windows are scored beside it.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -21,7 +20,8 @@ from groundshift.cube.layout import NO_SLOT, SensorIndex, read_index
 from groundshift.cube.store import CellCube, Frames
 from groundshift.domain.signature import Kind
 from groundshift.errors import SettingsError
-from groundshift.models.footprint import MEMORY, SPAN, apart_bytes, budget_of, groups, scoring_bytes
+from groundshift.models.blocks import Block, around, blocks_of
+from groundshift.models.footprint import MEMORY, SPAN, apart_bytes, budget_of, groups
 from groundshift.models.inputs import KINDS, Inputs
 from groundshift.models.stepping import CHUNK
 from groundshift.models.store import Detector
@@ -43,29 +43,6 @@ class PlaceScores(NamedTuple):
         """The scores of some of its rows and columns."""
         place = (slice(None), rows, columns)
         return PlaceScores(self.mean[place], None if self.spread is None else self.spread[place])
-
-
-@dataclass(frozen=True)
-class Block:
-    """A part of a cell that is scored at once.
-
-    Attributes:
-        rows, columns: of the cell's grid that are read, halo included.
-        core: of those, the rows and columns that are kept.
-        target: where these lie in the cell's core.
-    """
-
-    rows: slice
-    columns: slice
-    core: tuple[slice, slice]
-    target: tuple[slice, slice]
-
-    @property
-    def pixels(self) -> int:
-        """Number of pixels that are read."""
-        height: int = self.rows.stop - self.rows.start
-        width: int = self.columns.stop - self.columns.start
-        return height * width
 
 
 def map_cell(
@@ -156,7 +133,7 @@ def score_place(
     _require_context(cell, detector.radius)
     size = (rows.stop - rows.start, columns.stop - columns.start)
     (read_rows, kept_rows), (read_columns, kept_columns) = (
-        _around(place, total, edge + 2 * detector.radius, detector.radius)
+        around(place, total, edge + 2 * detector.radius, detector.radius)
         for place, edge, total in zip((rows, columns), size, cell.shape, strict=True)
     )
     target = (slice(0, size[0]), slice(0, size[1]))
@@ -216,30 +193,6 @@ def score_window(
     return scores[rows, columns]
 
 
-def least_bytes(
-    detector: Detector,
-    cell: CellCube,
-    windows: pd.DataFrame,
-    *,
-    block: int = 256,
-    halo: int | None = None,
-) -> int:
-    """What scoring a cell takes at least, one window at a time.
-
-    Args:
-        detector: the model.
-        cell: the cell.
-        windows: columns first, stop.
-        block: edge of a block without its halo, in pixels.
-        halo: pixels of context around a block; None is the model's influence radius.
-    """
-    halo = detector.radius if halo is None else halo
-    ranges = windows[["first", "stop"]].to_numpy(np.int64)
-    longest = ranges[np.argmax(ranges[:, 1] - ranges[:, 0])][np.newaxis]
-    pixels = next(blocks_of(cell, block, halo)).pixels
-    return scoring_bytes(detector, longest, pixels, cell.cell.core.shape)
-
-
 def shown_digests(detector: Detector, cell: CellCube, windows: pd.DataFrame) -> list[str]:
     """What a model sees of each window, as a digest: windows that show the same score the same.
 
@@ -263,40 +216,6 @@ def _shown(index: SensorIndex, step: int) -> bytes:
     if slot == NO_SLOT:
         return b"nothing"
     return bytes(index.slot_times[slot].tobytes() + index.digests[slot].tobytes())
-
-
-def blocks_of(cell: CellCube, block: int, halo: int) -> Iterator[Block]:
-    """The blocks that cover a cell's core, all read with the same number of rows and columns."""
-    rows, columns = (
-        _spans(size, total, cell.cell.halo, block, halo)
-        for size, total in zip(cell.cell.core.shape, cell.shape, strict=True)
-    )
-    for row_read, row_core, row_target in rows:
-        for column_read, column_core, column_target in columns:
-            yield Block(row_read, column_read, (row_core, column_core), (row_target, column_target))
-
-
-def _spans(
-    size: int, total: int, margin: int, block: int, halo: int
-) -> list[tuple[slice, slice, slice]]:
-    """Along one axis: what is read of the grid, what of it is kept, where that lies in the core."""
-    spans = []
-    for begin in range(0, size, block):
-        place = slice(begin + margin, min(begin + block, size) + margin)
-        read, kept = _around(place, total, block + 2 * halo, halo)
-        spans.append((read, kept, slice(begin, place.stop - margin)))
-    return spans
-
-
-def _around(place: slice, total: int, length: int, halo: int) -> tuple[slice, slice]:
-    """What is read along one axis for a place, and where in it the place lies.
-
-    At the image's edge the span that is read moves inwards instead of becoming shorter, so that
-    all have one length.
-    """
-    length = min(length, total)
-    start = min(max(place.start - halo, 0), total - length)
-    return slice(start, start + length), slice(place.start - start, place.stop - start)
 
 
 def _require_context(cell: CellCube, halo: int) -> None:

@@ -11,8 +11,6 @@ from tests.containers import Podman
 LIGHT = ("light", "fetch", "stack", "window", "notify")
 NETWORK = ("network", "train", "evaluate", "infer", "serve")
 
-pytestmark = pytest.mark.xdist_group("images")
-
 _PACKAGES = "import importlib.metadata as m; print(*sorted({d.name for d in m.distributions()}))"
 _WRITE = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text('x')"
 

@@ -89,6 +89,16 @@ def test_a_cell_whose_name_leads_elsewhere_is_refused(refused, copied):
     assert_match("expected a cell whose id .* found '../../elsewhere'", refused("stack", options))
 
 
+@pytest.mark.parametrize("name", ["../../elsewhere", "/etc/passwd", "cells/../../x", ""])
+def test_a_file_whose_name_leads_elsewhere_is_refused(refused, copied, name):
+    folder, options = copied("stack", "observations")
+    files = json.loads((folder / "manifest.json").read_text())["content"]["files"]
+    change_manifest(folder, files=[[name, *files[0][1:]], *files[1:]])
+    message = refused("stack", options)
+    assert f"{folder}/manifest.json: expected names of files inside" in message
+    assert f"found {name!r}. Rerun" in message
+
+
 def remake(stage, world, folder, *overrides):
     """The output of a stage by other settings, from the world's own inputs."""
     made = folder / "other" / output_of(stage)
@@ -110,6 +120,20 @@ def test_a_cube_of_other_observations_is_refused(refused, world, tmp_path):
     observations = remake("fetch", world, tmp_path, "fetch.files.sensors.s1.scale=2")
     options = arguments("window", world, observations=observations, samples=tmp_path / "samples")
     assert_match("was made from observations .*, expected those in", refused("window", options))
+
+
+def test_a_cube_on_another_grid_is_refused_with_its_cell(refused, world, tmp_path):
+    other, log = tmp_path / "other", tmp_path / "log.txt"
+    cut = ["--set", "area.cell=60"]
+    for stage in ("fetch", "stack"):
+        options = [*arguments(stage, world, other), *cut]
+        assert processes.run(stage, options, tmp_path / "work", log) == 0, log.read_text()
+    moved = ["--set", "area.bounds=[600600, 5599880, 600720, 5600000]"]
+    options = [*arguments("window", world, other, samples=tmp_path / "samples"), *cut, *moved]
+    assert_match(
+        r"cube holds cell \S+, which is none of the \d cells of area tiny\. Check --area, or rerun",
+        refused("window", options),
+    )
 
 
 @pytest.mark.parametrize(

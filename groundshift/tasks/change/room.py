@@ -8,7 +8,7 @@ from groundshift.assessment.protocol import blocks_of
 from groundshift.assessment.scoring import BYTES_PER_VALUE, KEPT_VALUES, LEAST_BYTES
 from groundshift.cube.store import Cube
 from groundshift.memory import Room
-from groundshift.models.inference import least_bytes
+from groundshift.models.footprint import least_bytes
 from groundshift.models.store import Detector
 from groundshift.samples.splits import Split
 from groundshift.samples.store import Samples

@@ -17,7 +17,8 @@ from groundshift.errors import ContractError
 from groundshift.events.objects import EventRule
 from groundshift.events.windows import PROBABILITY, SPREAD
 from groundshift.memory import Room
-from groundshift.models.inference import least_bytes, map_members, shown_digests
+from groundshift.models.footprint import least_bytes
+from groundshift.models.inference import map_members, shown_digests
 from groundshift.models.store import Detector
 from groundshift.products.findings import (
     SCORES_CONTRACT,
