@@ -1,12 +1,12 @@
 """Fetch: bring the images of every sensor onto the grid of the area's cells."""
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.progress import shown
 from groundshift.artifacts import Summary, digest, writing
 from groundshift.artifacts.file_digests import FileDigests
 from groundshift.artifacts.hashing import file_digest
@@ -14,6 +14,7 @@ from groundshift.artifacts.writing import work_root
 from groundshift.domain.cells import Cell
 from groundshift.domain.time import isoformat
 from groundshift.errors import ContractError, SettingsError
+from groundshift.memory import Room
 from groundshift.observations.areas import cells_of
 from groundshift.observations.borders import WithoutBorders
 from groundshift.observations.bought import BoughtFirst
@@ -39,9 +40,15 @@ from groundshift.observations.store import (
     Record,
     write_tables,
 )
+from groundshift.progress import shown
 from groundshift.settings import FetchStage
 
 log = logging.getLogger(__name__)
+
+_BYTES_PER_VALUE = 20
+"""Of an image: as read in double precision, as float32, as stored, as hashed."""
+_BYTES_PER_PIXEL = 100
+"""Positions and weights of the interpolation, masks."""
 
 
 def run(
@@ -83,10 +90,11 @@ def run(
         resume=True,
     ) as draft:
         intake = Intake(source, cells, draft, plan)
+        threads = _threads(settings, source, cells)
         if settings.fetch.budget is not None and bought is not None:
             allowed = settings.fetch.budget
             require_budget(source, intake.pending, cells, allowed, bought.travelling)
-        taken = shown(intake.run(settings.fetch.threads), "instants", len(intake.instants))
+        taken = shown(intake.run(threads), "instants", len(intake.instants))
         records = [record for instant in taken for record in instant]
         whole = len(cells) == len(area)
         require_observations(source, cells, records, whole=whole)
@@ -96,7 +104,7 @@ def run(
             cells,
             records,
             settings.fetch.checks,
-            settings.fetch.workers,
+            min(threads, settings.fetch.workers),
         )
         require_passing(source, records, whole=whole)
         write_tables(draft.folder, records, plan.truth() if plan else source.truth)
@@ -114,6 +122,20 @@ def run(
         metrics=_metrics(manifest.summary["counts"]),
         notes=(*_notes(manifest.summary["counts"], records), *arrived, *compared),
     )
+
+
+def _threads(settings: FetchStage, source: Source, cells: Sequence[Cell]) -> int:
+    """Images that are worked on at once: as many as the settings say, or memory has room for.
+
+    Raises:
+        SettingsError: not even one fits.
+    """
+    pixels = max(math.prod(cell.grid.shape) for cell in cells)
+    bands = max(len(sensor.bands) for sensor in source.sensors.values())
+    each = pixels * (_BYTES_PER_VALUE * bands + _BYTES_PER_PIXEL)
+    remedy = "make area.cell smaller"
+    room = Room(settings.memory, "fetch")
+    return room.at_once(settings.fetch.threads, each, "the largest image", remedy)
 
 
 def open_source(

@@ -172,6 +172,15 @@ class CellCube:
         fresh = arrays.fresh.read(slots[steps], rows, columns)
         return self.sensors[sensor].decode(values), fresh, steps
 
+    def look_times(self, sensor: str) -> NDArray[np.int64]:
+        """When each image of `looks` was taken, int64 [frame], seconds since 1970.
+
+        A step's own time is that of its last look of any sensor, up to a step's length later.
+        """
+        index = self._index(sensor)
+        slots = index.slot_of_step[_begins(index.slot_of_step)]
+        return np.asarray(index.slot_times[slots[slots != NO_SLOT]])
+
     def _index(self, sensor: str) -> SensorIndex:
         try:
             return self._indices[sensor]

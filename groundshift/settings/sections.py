@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from groundshift.domain.eras import ERAS, EraName
 from groundshift.domain.time import Duration
+from groundshift.memory import Size
 from groundshift.settings.base import (
     EXECUTION,
     LATER,
@@ -180,6 +181,12 @@ class TrainSettings(Frozen):
     )
     learning_rate: float = Field(5e-3, gt=0)
     dropout: float = Field(0.0, ge=0, lt=1, description="recurrent dropout")
+    span: int | None = Field(
+        None,
+        ge=4,
+        description="before training each filter of a memory is a running mean over steps of its "
+        "own, the longest over so many; None: all forget within some steps, as published",
+    )
     augment: bool = Field(True, description="turns and mirrors")
     paste: float = Field(
         0.5, ge=0, le=1, description="share of samples that get a rectangle of another sample"
@@ -305,12 +312,18 @@ class InferSettings(EventSettings):
 
 
 class StageSettings(Frozen):
-    """What every stage knows: which task, which area, which period."""
+    """What every stage knows: which task, which area, which period, how much memory."""
 
     name: str = Field("area", description="name of the area", pattern=r"^[A-Za-z0-9][\w.-]*$")
-    task: Literal["change"] = "change"
+    task: str = Field("change", description="what the area is mapped for: change or landcover")
     area: AreaSettings
     period: PeriodSettings
+    memory: Size | None = Field(
+        None,
+        description="most memory a stage's process may take, e.g. 4GB; what takes more is done in "
+        "smaller pieces, or refused before it begins. No value depends on it. None: no limit",
+        json_schema_extra=EXECUTION,
+    )
 
     def affecting(self) -> dict[str, Any]:
         """The settings that affect the output, JSON-ready: all but execution and paths."""

@@ -86,6 +86,20 @@ def test_looks_are_the_frames_of_all_steps_that_show_something(opened):
         assert not np.delete(images.fresh, shown, axis=0).any()
 
 
+def test_a_look_knows_when_it_was_taken_whatever_the_step_s_time(opened):
+    cube, _ = opened
+    cell = cube.cells["c"]
+    taken = {name: cell.look_times(name) for name in SENSORS}
+    for name, times in taken.items():
+        *_, steps = cell.looks(name, slice(0, 1), slice(0, 1), [0])
+        late = cell.times[steps] - times
+        assert len(times) == len(steps) > 2
+        assert (late >= 0).all()
+        assert (late[1:] < 2 * DAY).all()  # what came before the period joins the first step
+    # Some step's time is that of another sensor's look.
+    assert any(set(times.tolist()) - set(cell.times.tolist()) for times in taken.values())
+
+
 def test_a_frame_carried_into_a_range_is_no_new_look(tmp_path, rng):
     look = scene(rng, "s2", SHAPE)
     looks = {
