@@ -98,6 +98,16 @@ def test_the_demos_images_are_all_accounted_for(demo, sensor, acquired, observed
     assert (counts["acquisitions"], counts["observations"]) == (acquired, observed)
 
 
+def test_no_real_image_of_the_demo_fails_a_check(demo):
+    _, observations = demo
+    assert not (observations.quarantine["digest"].fillna("") != "").any()
+    assert not observations.measures["failed"].any()
+    checked = observations.measures.groupby("sensor")["check"].unique()
+    assert {"shift", "border"} <= set(checked["s1_161"])
+    assert {"shift", "offset", "cloud"} <= set(checked["s2"])
+    assert not observations.table["checks"].str.contains("border").any()  # nor is any masked
+
+
 def test_the_cell_is_the_images_own_grid(demo):
     _, observations = demo
     (cell,) = observations.cells

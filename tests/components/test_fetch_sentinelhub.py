@@ -1,14 +1,12 @@
 """The fetch stage on a Sentinel Hub service: complete, resumed, repeated, planned, secret."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -20,9 +18,8 @@ from groundshift.artifacts import ArtifactStore
 from groundshift.artifacts.fan_out import read_cells
 from groundshift.cube.store import Cube
 from groundshift.domain.signature import Stream
-from groundshift.errors import BudgetError, SourceError
 from groundshift.observations.areas import cells_of
-from groundshift.observations.sources.hub import connection, source
+from groundshift.observations.sources.hub import connection
 from groundshift.observations.store import Observations
 from groundshift.settings import parse
 from tests.hub import scenes
@@ -177,79 +174,6 @@ def test_a_plan_asks_the_catalogue_only_and_a_new_scene_changes_its_keys(hub, tm
     assert hub.asked == []
 
 
-def test_the_plans_price_is_what_is_spent(hub, tmp_path, monkeypatch):
-    monkeypatch.setattr(source, "LARGEST", 40)
-    hub.largest = 40
-    settings = settings_for(hub)
-    summary = planning.run(settings, plan=tmp_path / "plan")
-    table = pd.read_csv(tmp_path / "plan" / "costs.csv")
-    assert hub.asked == []
-    fetch(tmp_path / "observations", settings)
-    assert table["requests"].sum() == len(hub.asked) == 9 * 4
-    assert table["units"].sum() == pytest.approx(hub.units)
-    assert table["month"].unique().tolist() == ["2020-03"]
-    assert "s1_asc: 3 images in 12 requests cost" in "; ".join(summary.notes)
-
-
-def test_once_images_were_asked_for_a_plan_knows_the_bytes_that_travel(hub, tmp_path):
-    settings = settings_for(hub)
-    summary = run(settings, observations=tmp_path / "observations")
-    (said,) = [note for note in summary.notes if note.startswith("s2: planned")]
-    numbers = [float(number) for number in re.findall(r"[\d.]+(?= (?:requests|units|MB))", said)]
-    assert numbers[0] == numbers[3] == 4
-    assert numbers[1] == pytest.approx(numbers[4], rel=0.1)
-    planning.run(settings, plan=tmp_path / "plan")
-    table = pd.read_csv(tmp_path / "plan" / "costs.csv").groupby("sensor").sum()
-    other = settings_for(hub, name="elsewhere")
-    really = run(other, observations=tmp_path / "other").notes
-    for name, row in table.iterrows():
-        (note,) = [note for note in really if note.startswith(f"{name}: planned")]
-        assert row["bytes"] / 1e6 == pytest.approx(
-            float(re.findall(r"([\d.]+) MB", note)[1]), rel=0.1
-        )
-
-
-def test_a_plan_says_how_long_it_takes_and_what_to_do_instead(hub, tmp_path):
-    country = settings_for(hub, fetch={"sentinelhub": {"deployment": "cdse"}})
-    planning.run(country, plan=tmp_path / "plan")
-    table = pd.read_csv(tmp_path / "plan" / "alternatives.csv").set_index("way")
-    costs = pd.read_csv(tmp_path / "plan" / "costs.csv")
-    own, batch = table.loc["Process API"], table.loc["Batch Processing"]
-    assert own["units"] == pytest.approx(costs["units"].sum(), abs=1e-3)
-    assert own["minutes"] == pytest.approx(9 / 300, abs=0.01)  # by requests, which are the tighter
-    assert batch["units"] == pytest.approx(own["units"] / 3, abs=1e-3)
-    # Two tiles of each of four overpasses, and five radar products.
-    products = table.loc["whole products from CDSE's S3 (files)"]
-    assert products["requests"] == 13
-    assert products["bytes"] == 8 * 0.7e9 + 5 * 1e9
-
-
-def test_a_run_stops_before_it_costs_more_than_allowed(hub, tmp_path):
-    per_scene = 64 * 64 / 512**2 * 14 / 3  # thirteen bands and CLM
-    sensors = {"s2": SENSORS["s2"]}
-    tight = settings_for(hub, sensors=sensors, fetch={"budget": per_scene * 2.5})
-    with pytest.raises(BudgetError, match="The first 2 would fit: end the period at 2020-03-11"):
-        fetch(tmp_path / "observations", tight)
-    assert hub.asked == []
-    until = {"start": "2020-03-01", "end": "2020-03-11"}
-    fetch(tmp_path / "observations", settings_for(hub, sensors=sensors, period=until))
-    # What is there already costs nothing.
-    fetch(tmp_path / "observations", tight, earlier=tmp_path / "observations")
-    assert len(hub.asked) == 4
-
-
-def test_what_a_killed_run_has_fetched_does_not_count(hub, tmp_path):
-    sensors = {"s2": SENSORS["s2"]}
-    settings = settings_for(hub, sensors=sensors, fetch={"sentinelhub": {"concurrency": 1}})
-    faults = iter(["", "", "", "quota"])
-    hub.faults = lambda: next(faults, "")
-    with pytest.raises(SourceError, match="quota"):
-        fetch(tmp_path / "observations", settings)
-    tight = settings_for(hub, sensors=sensors, fetch={"budget": 0.1})
-    fetch(tmp_path / "observations", tight)
-    assert len(hub.asked) == 5
-
-
 def test_a_deleted_artifact_is_made_again_without_asking(hub, tmp_path):
     folder = tmp_path / "observations"
     before = fetch(folder, settings_for(hub))
@@ -331,26 +255,6 @@ def test_dvc_may_delete_the_output_before_it_runs_the_stage_again(hub, tmp_path,
         assert len(hub.asked) == count
         hub.scenes += scenes.radar("ascending", (19,))
     assert len(Observations.open(tmp_path / "observations").table) == 10
-
-
-@pytest.mark.parametrize(
-    ("environment", "message"),
-    [
-        ({"SH_CLIENT_SECRET": "another-secret"}, "refuses the credentials"),
-        ({"SH_CLIENT_SECRET": ""}, "found no SH_CLIENT_SECRET"),
-    ],
-)
-def test_a_refusal_ends_the_command_with_one_sentence_and_exit_code_2(
-    hub, tmp_path, monkeypatch, caplog, environment, message
-):
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    arguments = ["--settings", settings_for(hub).model_dump_json()]
-    outcome = CliRunner().invoke(app, [*arguments, "--observations", str(tmp_path / "here")])
-    assert outcome.exit_code == 2
-    assert message in caplog.messages[-1]
-    assert "Traceback" not in caplog.text
-    assert not (tmp_path / "here").exists()
 
 
 @pytest.mark.parametrize("mounted", [False, True])

@@ -219,29 +219,6 @@ def large(days):
     return products
 
 
-@pytest.mark.parametrize(
-    ("environment", "message"),
-    [
-        ({"AWS_SECRET_ACCESS_KEY": "another-secret"}, "SignatureDoesNotMatch"),
-        ({"AWS_SECRET_ACCESS_KEY": ""}, "found no AWS_SECRET_ACCESS_KEY"),
-    ],
-)
-def test_a_refusal_ends_the_command_with_one_sentence_and_exit_code_2(
-    api, tmp_path, monkeypatch, caplog, environment, message
-):
-    api.products = city.copernicus(days=1)
-    for product in api.products:  # written while GDAL has no half of a key in its environment
-        product.item(api.url, api.folder)
-    for name, value in ({"AWS_ACCESS_KEY_ID": KEY} | environment).items():
-        monkeypatch.setenv(name, value)
-    arguments = ["--settings", settings_for(api, "cdse").model_dump_json()]
-    outcome = CliRunner().invoke(app, [*arguments, "--observations", str(tmp_path / "here")])
-    assert outcome.exit_code == 2
-    assert message in caplog.messages[-1]
-    assert "Traceback" not in caplog.text
-    assert not (tmp_path / "here").exists()
-
-
 def test_a_used_up_quota_ends_the_run_and_the_next_one_goes_on(planetary, tmp_path):
     faults = iter([""] * 30 + ["quota"])
     planetary.faults = lambda: next(faults, "")

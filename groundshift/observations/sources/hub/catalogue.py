@@ -22,6 +22,7 @@ from groundshift.settings import PeriodSettings
 _BASELINE = re.compile(r"_N(\d{4})_")
 _RELATIVE_ORBIT = re.compile(r"_R(\d{3})_")
 _ABSOLUTE_ORBIT = re.compile(r"^S1._IW_.*_(\d{6})_[0-9A-F]{6}_")
+_FIRST_LAUNCH = datetime(2014, 4, 3, tzinfo=UTC)  # Sentinel-1A
 _FIRST_ORBIT = {"S1A": 73, "S1B": 27}
 """Absolute orbit that had the relative orbit 1, of 175."""
 
@@ -92,6 +93,24 @@ def find(
         if item.outline.intersects(ground) and item.first < period.end_seconds
     ]
     return list(_joined(reaching))
+
+
+def newest(connection: Connection, product: Product, grids: Sequence[GeoBox]) -> str:
+    """When an area was seen last, as the catalogue writes it; empty if it never was.
+
+    Raises:
+        SourceError: the service refuses, or its catalogue makes no sense.
+    """
+    ground = shapely.union_all([outline_of(grid) for grid in grids])
+    found = connection.search(
+        product.collection,
+        most=1,
+        bbox=BBox(ground.bounds, CRS.WGS84),
+        time=(_FIRST_LAUNCH, datetime.now(UTC)),
+        filter=product.query,
+        limit=1,
+    )
+    return str(found[0]["properties"]["datetime"]) if found else ""
 
 
 def _joined(items: Iterable[Overpass]) -> Iterator[Overpass]:

@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from itertools import islice
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -102,8 +103,15 @@ class Connection:
         """The deployment's address, for messages."""
         return str(self.config.sh_base_url)
 
-    def search(self, collection: DataCollection, **query: Any) -> list[dict[str, Any]]:
-        """All items of a collection that fit a query, page by page.
+    def search(
+        self, collection: DataCollection, most: int | None = None, **query: Any
+    ) -> list[dict[str, Any]]:
+        """The items of a collection that fit a query, newest first, page by page.
+
+        Args:
+            collection: Of the deployment.
+            most: How many at most; None: all.
+            query: Place, time and filter, as sentinelhub-py has them.
 
         Raises:
             SourceError: the service refuses, or fails again and again.
@@ -113,7 +121,7 @@ class Connection:
             catalogue = SentinelHubCatalog(self.config)
             catalogue.client = client
             try:
-                return list(catalogue.search(collection, **query))
+                return list(islice(catalogue.search(collection, **query), most))
             except (ValueError, KeyError, MissingDataInRequestException) as error:
                 raise BadAnswerError(f"no page of a catalogue ({error})") from error
 

@@ -19,7 +19,7 @@ from groundshift.observations.costs import Cost, Used
 from groundshift.observations.masks import valid_pixels
 from groundshift.observations.radiometry import REFLECTANCE_STEP
 from groundshift.observations.sources.base import UNKNOWN, Acquisition, Image
-from groundshift.observations.sources.hub.catalogue import Overpass, find, interval
+from groundshift.observations.sources.hub.catalogue import Overpass, find, interval, newest
 from groundshift.observations.sources.hub.connection import Connection
 from groundshift.observations.sources.hub.products import Answer, Product
 from groundshift.observations.ways import Way, ways
@@ -67,19 +67,28 @@ class SentinelHubSource:
             grids = [cell.grid for cell in cells]
             found = find(self._connection, product, grids, period)
             if not found:
-                raise SourceError(
-                    f"{self.settings_key}.sensors.{name}: expected images of the area between "
-                    f"{period.start:%Y-%m-%d} and {period.end:%Y-%m-%d}, found none of "
-                    f"{product.collection.catalog_id} in the catalogue of "
-                    f"{self._connection.name}. Move the period or the area, or leave the sensor "
-                    "out"
-                )
+                raise self._nothing(name, product, grids, period)
             self._products[name] = product
             self.sensors[name] = _describe(name, sensor)
             self.inputs[f"sentinelhub/{name}"] = digest([overpass.items for overpass in found])
             self._overpasses |= {_acquisition(name, sensor, each): each for each in found}
         self.acquisitions = tuple(
             sorted(self._overpasses, key=lambda item: (item.sensor, item.time, item.source))
+        )
+
+    def _nothing(
+        self, name: str, product: Product, grids: Sequence[GeoBox], period: PeriodSettings
+    ) -> SourceError:
+        """Why a sensor has no image: the area, or the period."""
+        last = newest(self._connection, product, grids)
+        reason, remedy = "at any time", "Correct the area"
+        if last:
+            reason, remedy = f"then: the newest is of {last}", "Move the period"
+        return SourceError(
+            f"{self.settings_key}.sensors.{name}: expected images of the area between "
+            f"{period.start:%Y-%m-%d} and {period.end:%Y-%m-%d}, found none of "
+            f"{product.collection.catalog_id} in the catalogue of {self._connection.name} "
+            f"{reason}. {remedy}, or leave the sensor out"
         )
 
     @property
