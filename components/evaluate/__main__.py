@@ -11,7 +11,7 @@ from components.evaluate.promotion import decide
 from components.evaluate.stage import run
 from groundshift.artifacts import Summary
 from groundshift.errors import SettingsError
-from groundshift.settings import EvaluateStage
+from groundshift.settings import StageSettings
 
 app = shell.app(
     "evaluate",
@@ -32,7 +32,7 @@ ChampionHash = Annotated[
 
 @shell.command(app, "evaluate")
 def main(
-    task: shell.Task[EvaluateStage],
+    task: shell.Task[StageSettings],
     cube: by_parts.Cube,
     samples: shell.OptionalInput = None,
     model: shell.OptionalInput = None,

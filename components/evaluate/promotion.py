@@ -15,10 +15,10 @@ from groundshift.artifacts.decisions import Decision
 from groundshift.assessment.files import CONTRACT
 from groundshift.assessment.gate import promotes
 from groundshift.assessment.model_card import CARD
-from groundshift.products.serving.scorer import OPENER, example
 from groundshift.services import tracking
 from groundshift.services.registry import Registry
-from groundshift.settings import EvaluateStage
+from groundshift.settings import StageSettings
+from groundshift.tasks import task_of
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ _COMPARED = ("champion_pr_auc", "lower_limit", "blocks", "events")
 
 
 def decide(
-    task: Task[EvaluateStage], model: Path, evaluation: Path, reigning: Champion | None
+    task: Task[StageSettings], model: Path, evaluation: Path, reigning: Champion | None
 ) -> bool:
     """Register a model that was just judged; it is promoted once its evaluation is in the store.
 
@@ -47,7 +47,7 @@ def decide(
     store = task.need_store("--promote")
     candidate = store.reference(model, "model")
     judged = read_manifest(evaluation, CONTRACT)
-    registry = _registered(task.area, model, candidate, evaluation, judged)
+    registry = _registered(task.settings, model, candidate, evaluation, judged)
 
     def afterwards(kept: Reference) -> None:
         chosen = Champion(candidate, kept, reigning.model.content_hash if reigning else "")
@@ -67,21 +67,25 @@ def _reigns(candidate: Reference, reigning: Champion | None, verdict: str) -> bo
 
 
 def _registered(
-    area: str, model: Path, candidate: Reference, evaluation: Path, judged: Manifest
+    settings: StageSettings,
+    model: Path,
+    candidate: Reference,
+    evaluation: Path,
+    judged: Manifest,
 ) -> Registry | None:
     """The registry with the model as challenger; None where nothing is tracked."""
     run = tracking.active()
     if run.store is None:
         return None
-    registry = Registry(run.store, area)
+    registry, purpose = Registry(run.store, settings.name), task_of(settings)
     gate = judged.record["gate"]
     figures = {name: f"{value:.6g}" for name, value in _figures(judged).items()}
     version = registry.register(
         model,
         candidate.content_hash,
         run_id=run.id,
-        opener=OPENER,
-        example=example(model),
+        opener=purpose.opener,
+        example=purpose.example(model),
         card=(evaluation / CARD).read_text(),
         tags={
             "groundshift.verdict": gate["verdict"],

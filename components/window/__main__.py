@@ -10,7 +10,7 @@ from components.window import regional, stage
 from groundshift.artifacts import Summary
 from groundshift.errors import SettingsError
 from groundshift.samples.store import CONTRACT
-from groundshift.settings import WindowStage
+from groundshift.settings import StageSettings
 
 app = shell.app(
     "window",
@@ -23,7 +23,7 @@ Index = Annotated[bool, typer.Option("--index", help="Windows and patches only, 
 
 @shell.command(app, "window")
 def main(
-    task: shell.Task[WindowStage],
+    task: shell.Task[StageSettings],
     observations: by_parts.OptionalObservations = None,
     cube: by_parts.OptionalCube = None,
     coefficients: shell.Between = None,
@@ -51,7 +51,7 @@ def main(
     return stage.run(settings, observations=observations, cube=cube, samples=samples, betas=betas)
 
 
-def _known(task: shell.Task[WindowStage]) -> Path | None:
+def _known(task: shell.Task[StageSettings]) -> Path | None:
     """The samples that the store holds for this cell and key, if any."""
     if task.store is None or not task.cell:
         return None

@@ -109,11 +109,11 @@ def test_blocks_apart_score_as_the_whole_cell(inputs, monkeypatch):
     detector = Detector.open(inputs["model"])
     asked = panels(indexed, images, "test", "truth", stride=9)
     at_once = score_network(detector, images, asked)
-    monkeypatch.setattr(network_scores, "_WHOLE_VALUES", 0)
+    monkeypatch.setattr(network_scores, "WHOLE_VALUES", 0)
     apart = score_network(detector, images, asked)
-    assert [scores.shape for scores in apart] == [panel.labels.shape for panel in asked]
+    assert [scores.mean.shape for scores in apart] == [panel.labels.shape for panel in asked]
     for one, other in zip(at_once, apart, strict=True):
-        assert other == pytest.approx(one, abs=1e-4)
+        assert other.mean == pytest.approx(one.mean, abs=1e-4)
 
 
 def test_blocks_hold_every_pixel_and_say_null_where_nothing_changed(done):
@@ -157,6 +157,18 @@ def test_decoys_and_events_are_those_of_the_test_blocks(done):
     assert curve["recall"].between(0, 1).all()
     network = metrics_of(done[1])["controlled_truth"]["network"]
     assert network["exposure"] == pytest.approx(3 * 0.0064 / 100 * 196 / 365.25, rel=0.05)
+
+
+def test_events_are_set_beside_those_of_the_simple_way(done):
+    document = metrics_of(done[1])["controlled_truth"]
+    ours, simple = document["event_ways"]
+    assert (ours["way"], simple["way"]) == ("dated by series", "threshold and polygonize")
+    network = document["network"]
+    for name in ("event_precision", "event_recall", "event_f1", "date_error_median"):
+        assert ours[name] == network[name]
+    assert ours["threshold"] == pytest.approx(network["threshold"], abs=1e-6)
+    assert ours["events"] == simple["events"] > 0
+    assert 0 < simple["threshold"] < 1
 
 
 def test_pipelines_are_told_verdict_curves_and_page(done):
