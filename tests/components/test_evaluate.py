@@ -350,11 +350,18 @@ def test_what_passes_becomes_the_champion_and_what_decides_nothing_does_not(
     folders += [f"--evaluation={tmp_path / 'evaluation'}", f"--store={store.root}"]
     quick = {"baselines": False, "bootstrap": 50}
     models = [in_store(store, folder, "model") for folder in (inputs["model"], other)]
+    told = tmp_path / "promoted"
 
     def judged(model, promote=True, **gate):
         chosen = settings_of(**quick, gate=gate)
-        result = invoke(chosen, *folders, f"--model={model}", *(["--promote"] * promote))
+        outputs = {"parameters": {"promoted": {"outputFile": str(told)}}} if promote else {}
+        outputs |= {"outputFile": str(tmp_path / "answer.json")}
+        options = [f"--model={model}", "--executor-output", json.dumps({"outputs": outputs})]
+        result = invoke(chosen, *folders, *options, *(["--promote"] * promote))
         assert result.exit_code == 0, result.output
+        if promote:  # the pipeline maps by it
+            own = read_manifest(model, "model").content_hash
+            assert json.loads(told.read_text()) is (own == store.champion_hash("made-up"))
         return store.champion_hash("made-up")
 
     first, second = (read_manifest(model, "model").content_hash for model in models)
