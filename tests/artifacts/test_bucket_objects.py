@@ -174,17 +174,17 @@ def test_a_revision_of_one_per_cent_costs_about_that_and_pushing_again_nothing(
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
         store = ArtifactStore.open(s3)
         first, sent, _ = hundred_files(store, proxy)
-        assert sent > 10_000_000
+        assert sent > 20_000_000
         second, sent, read = hundred_files(store, proxy, base=store.folder(first))
-        assert 100_000 < sent < 150_000
-        assert read < 150_000
+        assert 200_000 < sent < 300_000
+        assert read < 300_000
         before = proxy.sent
         assert store.objects.push(second).bytes == 0
         assert proxy.sent - before < 2_000, "one question"
 
 
 def hundred_files(store, proxy, base=None):
-    """Bring an artifact of 10 MB into a store, all but one of its files another one's.
+    """Bring an artifact of 20 MB into a store, all but one of its files another one's.
 
     Returns:
         Its reference, bytes sent, and bytes read from files, to version it.
@@ -198,7 +198,7 @@ def hundred_files(store, proxy, base=None):
                 (parts / "7").unlink()
             for path in (parts / str(number) for number in range(100)):
                 if not path.exists():
-                    path.write_bytes(os.urandom(100_000))
+                    path.write_bytes(os.urandom(200_000))
         sent, read = proxy.sent, bytes_read()
         reference = store.adopt(incoming / "cube", "cube")
         return reference, proxy.sent - sent, bytes_read() - read

@@ -9,9 +9,11 @@ from groundshift.artifacts import REFERENCE, ArtifactStore, Reference, read_mani
 from tests.components import made_up
 from tests.faults.world import FOLDERS, app
 from tests.proxy import Proxy
-from tests.s3 import s3, seaweed
+from tests.s3 import BUCKET, seaweed
 
-__all__ = ["s3", "seaweed"]
+__all__ = ["seaweed"]
+
+STORE = f"s3://{BUCKET}/by-parts"
 
 DAYS, PIXELS, BLOCK = 100, 192, 64
 SPLIT = {
@@ -27,8 +29,8 @@ CHOSEN = {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Artifacts of one cell of nine blocks, of which three are samples."""
+def made(seaweed, tmp_path_factory):
+    """Artifacts of one cell of nine blocks, of which three are samples; and settings by stage."""
     folder = tmp_path_factory.mktemp("area")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROUNDSHIFT_WORK", str(folder / "work"))
@@ -43,43 +45,50 @@ def made(tmp_path_factory):
             stage: made_up.settings_of(stage, DAYS, **chosen).model_dump_json()
             for stage, chosen in CHOSEN.items()
         }
-    return made | {"observations": folder / "observations"}, settings
+        for name, value in seaweed.environment.items():
+            patch.setenv(name, value)
+        store = ArtifactStore.open(STORE)
+        made |= {"observations": folder / "observations"}
+        manifests = {name: read_manifest(place, name) for name, place in made.items()}
+        with store.incoming() as incoming:
+            for name, place in made.items():
+                place.rename(incoming / name)
+                store.adopt(incoming / name, name)
+    shutil.rmtree(folder)
+    return manifests, settings
 
 
 @pytest.fixture
-def run(made, s3, seaweed, tmp_path, monkeypatch):
-    """Runs a stage on a machine that has nothing here: its artifact's hash, and bytes received."""
+def run(made, seaweed, tmp_path, monkeypatch):
+    """Runs a stage on a machine that has nothing here: its artifact, and bytes received."""
+    manifests, settings = made
+    for name, value in seaweed.environment.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
-    folders, settings = made
+    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
 
     def run(stage):
-        monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "sender"))
-        options = ["--settings", settings[stage], "--store", s3]
-        for name in FOLDERS[stage][:-1]:
-            store = ArtifactStore.open(s3)
-            with store.incoming() as incoming:
-                shutil.copytree(folders[name], incoming / name)
-                reference = store.adopt(incoming / name, name)
+        *inputs, output = FOLDERS[stage]
+        options = ["--settings", settings[stage], "--store", STORE]
+        for name in (*inputs, output):
             (tmp_path / name).mkdir()
-            reference.write(tmp_path / name)
             options += [f"--{name}", str(tmp_path / name)]
-        output = FOLDERS[stage][-1]
-        monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "elsewhere"))
+        for name in inputs:
+            Reference.to(manifests[name]).write(tmp_path / name)
         with Proxy(seaweed.ports["s3"]) as proxy:
             monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
-            options += [f"--{output}", str(tmp_path / output)]
             done = CliRunner().invoke(app(stage), options)
         assert done.exit_code == 0, done.output
-        cache = ArtifactStore.open(s3).objects.cache
+        cache = ArtifactStore.open(STORE).objects.cache
         assert not [*cache.root.glob("incoming/*/*")]
-        assert not cache.has(Reference.read(tmp_path / "cube" / REFERENCE))
+        assert not cache.has(Reference.to(manifests["cube"]))
         return Reference.read(tmp_path / output / REFERENCE), proxy.received
 
     return run
 
 
-def size(folder, contract):
-    return sum(entry.size for entry in read_manifest(folder, contract).files)
+def size(manifest):
+    return sum(entry.size for entry in manifest.files)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +100,9 @@ def size(folder, contract):
     ],
 )
 def test_a_stage_brings_what_it_reads(run, made, stage, share):
-    folders, _ = made
-    whole = sum(size(folders[n], n) for n in ("observations", "cube") if n in FOLDERS[stage])
+    manifests, _ = made
+    whole = sum(size(manifests[n]) for n in ("observations", "cube") if n in FOLDERS[stage])
     reference, received = run(stage)
     assert received < share * whole
     if stage == "window":
-        assert reference.content_hash == read_manifest(folders["samples"], "samples").content_hash
+        assert reference == Reference.to(manifests["samples"])

@@ -28,6 +28,12 @@ from groundshift.samples.store import Samples
 from tests.components.made_up import BLOCK, PIXELS, artifacts, make_model, settings_of, truth_table
 
 DATA = Path(__file__).parents[1] / "data"
+CLASS = {
+    "type": "object",
+    "properties": {"value": {"type": "integer"}, "name": {"type": "string", "minLength": 1}},
+    "required": ["value", "name"],
+}
+"""Of a classification: the extension's Python model tells what holds one, not what is in it."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -304,6 +310,7 @@ def test_a_model_card_has_the_fields_of_stacs_extension_for_models(done):
     item = json.loads((done[1] / "model.stac.json").read_text())
     fields = item["properties"]
     schema = json.loads((DATA / "mlm" / "properties.schema.json").read_text())
+    schema["$defs"]["MLMClassification"] = CLASS
     known = {name for name in fields if name.startswith("mlm:")}
     assert known <= schema["properties"].keys()
     jsonschema.Draft202012Validator(schema).validate(fields)
@@ -340,11 +347,18 @@ def test_what_passes_becomes_the_champion_and_what_decides_nothing_does_not(
     folders += [f"--evaluation={tmp_path / 'evaluation'}", f"--store={store.root}"]
     quick = {"baselines": False, "bootstrap": 50}
     models = [in_store(store, folder, "model") for folder in (inputs["model"], other)]
+    told = tmp_path / "promoted"
 
     def judged(model, promote=True, **gate):
         chosen = settings_of(**quick, gate=gate)
-        result = invoke(chosen, *folders, f"--model={model}", *(["--promote"] * promote))
+        outputs = {"parameters": {"promoted": {"outputFile": str(told)}}} if promote else {}
+        outputs |= {"outputFile": str(tmp_path / "answer.json")}
+        options = [f"--model={model}", "--executor-output", json.dumps({"outputs": outputs})]
+        result = invoke(chosen, *folders, *options, *(["--promote"] * promote))
         assert result.exit_code == 0, result.output
+        if promote:  # the pipeline maps by it
+            own = read_manifest(model, "model").content_hash
+            assert json.loads(told.read_text()) is (own == store.champion_hash("made-up"))
         return store.champion_hash("made-up")
 
     first, second = (read_manifest(model, "model").content_hash for model in models)
