@@ -23,7 +23,7 @@ class Goal:
         ratio: of the plain way's CPU seconds per unit to ours, at least.
         seconds: that ours may take, where nothing is compared.
         reference: CPU seconds per unit of the published program itself, measured once on two
-            other cores on the workload `medium`; None where that was not measured.
+            cores on the workload `medium`; None where that was not measured.
     """
 
     ratio: float | None = None
