@@ -154,21 +154,23 @@ def tfrecord_batches(cube: str, samples: str, records: str, count: int) -> Calla
     return run
 
 
-def write_records(cube: str, samples: str, records: str, count: int) -> int:
-    """The loader's windows as GZIP TFRecords, a file per patch; gives their number."""
-    folder = Path(records)
-    folder.mkdir()
-    windows = 0
-    by_patch: dict[int, list[bytes]] = {}
-    for batch in loader_of(cube, samples, count).epoch():
-        for values, label, patch in _windows(batch):
-            by_patch.setdefault(patch, []).append(example({"Feature": values, "Label": label}))
-            windows += 1
-    for patch, found in by_patch.items():
-        with tf.io.TFRecordWriter(str(folder / f"{patch:08}.tfrecords"), "GZIP") as file:
-            for each in found:
-                file.write(each)
-    return windows
+def write_records(cube: str, samples: str, records: str, count: int) -> Callable[[], Path]:
+    """The loader's windows as GZIP TFRecords, a file per patch; gives their folder."""
+
+    def run() -> Path:
+        folder = Path(records)
+        folder.mkdir()
+        by_patch: dict[int, list[bytes]] = {}
+        for batch in loader_of(cube, samples, count).epoch():
+            for values, label, patch in _windows(batch):
+                by_patch.setdefault(patch, []).append(example({"Feature": values, "Label": label}))
+        for patch, found in by_patch.items():
+            with tf.io.TFRecordWriter(str(folder / f"{patch:08}.tfrecords"), "GZIP") as file:
+                for each in found:
+                    file.write(each)
+        return folder
+
+    return run
 
 
 def loader_of(cube: str, samples: str, count: int, batch: int = BATCH) -> Loader:
