@@ -46,8 +46,8 @@ GOALS: Mapping[str, Goal] = {
     "new observation": Goal(),
     "all without the network": Goal(300, reference=14_610),
 }
-"""By stage, on the workload `medium`. The last reference is the sum of those above it over 256 tiles and 97 windows, with
-labels on three tiles of eight as the published split has them."""
+"""By stage, on the workload `medium`. The last reference is the sum of those above it over 256
+tiles and 97 windows, with labels on three tiles of eight as the published split has them."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,9 @@ def _number(value: float) -> str:
 
 
 def _times(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.1f} x".replace(".0 x", " x")
+    if value is None:
+        return "-"
+    return f"{value:,.0f} x" if value >= 100 else f"{value:.1f} x".replace(".0 x", " x")
 
 
 def kept(size: str, folder: Path = RESULTS, commit: str | None = None) -> dict[str, Any]:
