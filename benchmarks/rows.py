@@ -168,7 +168,7 @@ def _number(value: float) -> str:
 def _times(value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:,.0f} x" if value >= 100 else f"{value:.1f} x".replace(".0 x", " x")
+    return f"{value:,.0f} x" if value >= 100 else f"{value:.3g} x"
 
 
 def kept(size: str, folder: Path = RESULTS, commit: str | None = None) -> dict[str, Any]:
