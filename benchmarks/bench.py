@@ -56,7 +56,7 @@ def main() -> None:
 
 def keep(folder: Path, scene: Scene, rows: Iterable[Row]) -> None:
     """Put rows into the file of their size, in place of those of the same stages."""
-    found = {row.stage: row.found() | {"commit": commit()} for row in rows}
+    found = {row.stage: row.found(scene.name) | {"commit": commit()} for row in rows}
     together = kept(scene.name, folder)["rows"] | found
     ordered = {stage: together[stage] for stage in GOALS if stage in together}
     numbers = {"machine": machine(), "limits": scene.limits, "rows": ordered}

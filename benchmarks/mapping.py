@@ -60,7 +60,7 @@ class Task:
 def our_maps(task: Task) -> Callable[[], Maps]:
     """All windows, [window, y, x]."""
     cell, windows, detector = task.open()
-    return lambda: score_place(detector, cell, windows, *task.place(cell))
+    return lambda: score_place(detector, cell, windows, *task.place(cell)).mean
 
 
 def keras_maps(task: Task, tiles: list[str]) -> Callable[[], Maps]:
@@ -90,7 +90,7 @@ def updated_maps(task: Task, before: Path) -> Callable[[], tuple[NDArray[np.int6
     def run() -> tuple[NDArray[np.int64], Maps]:
         now = shown_digests(detector, cell, windows)
         changed = np.flatnonzero([mine != other for mine, other in zip(now, earlier, strict=True)])
-        maps = score_place(detector, cell, windows.iloc[changed], *task.place(cell))
+        maps = score_place(detector, cell, windows.iloc[changed], *task.place(cell)).mean
         return changed, maps
 
     return run

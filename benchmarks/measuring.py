@@ -38,7 +38,10 @@ class Side:
 
     def __init__(self, prepare: Prepare, options: dict[str, Any], threads: int = 1) -> None:
         """Start the process and let it make ready."""
-        context = multiprocessing.get_context("spawn")
+        # Forked from a server without threads that has imported the modules: TensorFlow's imports
+        # take seconds, and would be taken for every side anew.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([prepare.__module__])
         self._pipe, end = context.Pipe()
         self._process = context.Process(target=_serve, args=(prepare, options, threads, end))
         self._process.start()

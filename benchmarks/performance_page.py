@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.rows import RESULTS, kept, table
 
+SIZES = ("medium", "small", "tiny")
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 STEPS = 155
 """Steps of two days with an observation in a year, about, since 2017."""
@@ -29,20 +30,25 @@ Rows = Mapping[str, Mapping[str, Any]]
 
 
 def tables(results: Path = RESULTS) -> dict[str, str]:
-    """Every table of the page, by its name there."""
-    found = {size: kept(size, results) for size in ("medium", "small")}
-    rates = rates_of(found["medium"]["rows"])
-    growth = json.loads((results / "growth.json").read_text())
-    return {
-        **{f"bench-{size}": "\n".join(_measured(each)) for size, each in found.items()},
-        "rates": "\n".join(_rates(rates)),
-        "areas": "\n".join(_areas(rates)),
-        "growth": "\n".join(_growth(growth)),
-    }
+    """Every table that the results are enough for, by its name on the page."""
+    found = {size: kept(size, results) for size in SIZES}
+    measured = {size: each for size, each in found.items() if each["rows"]}
+    made = {"bench": [line for size, each in measured.items() for line in _measured(size, each)]}
+    rows = found["medium"]["rows"]
+    if "stack" in rows and "network, stride 5" in rows:
+        rates = rates_of(rows)
+        made |= {"rates": [*_rates(rates)], "areas": [*_areas(rates)]}
+    growth = results / "growth.json"
+    if growth.exists():
+        made["growth"] = [*_growth(json.loads(growth.read_text()))]
+    return {name: "\n".join(lines).strip() for name, lines in made.items()}
 
 
 def with_tables(page: str) -> str:
-    """The page with its tables made anew, each between its two marks."""
+    """The page with its tables made anew, each between its two marks.
+
+    One that the results are not enough for stays as it is.
+    """
     for name, content in tables().items():
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
         before, after = re.split(f"{begin}.*?{end}", page, maxsplit=1, flags=re.DOTALL)
@@ -76,15 +82,19 @@ def _km2_years(rows: Rows) -> float:
     return float(notes["km2"] * notes["years"])
 
 
-def _measured(found: Mapping[str, Any]) -> Iterable[str]:
-    limits = found["limits"]
-    yield from table(found["rows"].values(), {})
+def _measured(size: str, found: Mapping[str, Any]) -> Iterable[str]:
+    limits, rows = found["limits"], found["rows"].values()
+    commits = ", ".join(dict.fromkeys(row["commit"] for row in rows))
+    yield f"`{size}`, measured at {commits}:"
+    yield ""
+    yield from table(rows, {})
     yield ""
     yield (
-        f"One thread; the machine's limits in the same run: {limits['copy_gb_per_cpu_s']:.1f} GB/s "
+        f"The machine's limits in the same run, one thread: {limits['copy_gb_per_cpu_s']:.1f} GB/s "
         f"copied, {limits['gemm_gflop_per_cpu_s']:.0f} GFLOP/s of a matrix product, "
         f"{limits['disk_mb_per_s']:.0f} MB/s written."
     )
+    yield ""
 
 
 def _rates(rates: Mapping[str, tuple[int | None, float]]) -> Iterable[str]:
@@ -95,7 +105,7 @@ def _rates(rates: Mapping[str, tuple[int | None, float]]) -> Iterable[str]:
 
 
 def _areas(rates: Mapping[str, tuple[int | None, float]]) -> Iterable[str]:
-    cost = sum(rates[name][1] for name in ("stack", "maps, stride 5") if name in rates)
+    cost = rates["stack"][1] + rates["maps, stride 5"][1]
     yield f"| area | core hours | on | wall time | at {PRICE} USD per core and hour |"
     yield "| --- | --- | --- | --- | --- |"
     for words, size, machines, cores in AREAS:

@@ -29,14 +29,16 @@ Betas = NDArray[np.float64]
 """[window, 2] of the previous and the next window."""
 
 
-def plain_betas(tile: str, cut: Cut, bands: tuple[int, ...]) -> Callable[[], NDArray[np.float64]]:
+def plain_betas(
+    tile: str, cut: Cut, every: int, bands: tuple[int, ...]
+) -> Callable[[], NDArray[np.float64]]:
     """What betas are made from: the sums of each window's neighbours, [window, 2, 4]."""
 
     def run() -> NDArray[np.float64]:
         return np.array(
             [
                 [IndexParts.of(_mean(parts[name], bands)).sums() for name in ("previous", "next")]
-                for parts in triples(Path(tile), cut)
+                for parts in triples(Path(tile), cut, every)
             ]
         )
 
@@ -44,7 +46,7 @@ def plain_betas(tile: str, cut: Cut, bands: tuple[int, ...]) -> Callable[[], NDA
 
 
 def plain_labels(
-    tile: str, cut: Cut, bands: tuple[int, ...], betas: Betas, formula: Formula
+    tile: str, cut: Cut, every: int, bands: tuple[int, ...], betas: Betas, formula: Formula
 ) -> Callable[[], tuple[NDArray[np.float32], float]]:
     """Labels [window, y, x] of a tile, and how many MB of TFRecords its windows take."""
 
@@ -53,7 +55,7 @@ def plain_labels(
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "0_0.tfrecords"
             with tf.io.TFRecordWriter(str(path), "GZIP") as file:
-                for parts, beta in zip(triples(Path(tile), cut), betas, strict=True):
+                for parts, beta in zip(triples(Path(tile), cut, every), betas, strict=True):
                     labels.append(_label(parts, beta, bands, formula))
                     values = parts["window"]["values"]
                     file.write(example({"Feature": values, "Label": labels[-1]}))

@@ -27,14 +27,22 @@ class Cut:
     most: int
 
 
-def triples(tile: Path, cut: Cut) -> Iterator[Parts]:
-    """Previous, current and next windows of a tile, from every step (method section 6.2)."""
+def triples(tile: Path, cut: Cut, every: int = 1) -> Iterator[Parts]:
+    """Previous, current and next windows of a tile (method section 6.2).
+
+    Args:
+        tile: its TFRecords.
+        cut: lengths.
+        every: take one start in so many; the published program takes all.
+    """
     steps, most = _steps(tile), cut.most
     # The first Omega starts have all steps before them, the others the Omega before them.
-    growing = tf.data.Dataset.range(1, most).flat_map(lambda n: _together(steps.take(n), most))
-    before = steps.window(most, shift=1, drop_remainder=True)
-    before = growing.concatenate(before.flat_map(lambda window: _together(window, most)))
-    after = steps.window(2 * most, shift=1).flat_map(lambda window: _together(window, 2 * most))
+    growing = tf.data.Dataset.range(every, most, every)
+    before = growing.flat_map(lambda start: _together(steps.take(start), most))
+    rest = steps.skip(-most % every).window(most, shift=every, drop_remainder=True)
+    before = before.concatenate(rest.flat_map(lambda window: _together(window, most)))
+    after = steps.skip(every).window(2 * most, shift=every)
+    after = after.flat_map(lambda window: _together(window, 2 * most))
     length = float(cut.days * DAY)
 
     def parts(before: Any, after: Any) -> Any:
@@ -45,7 +53,7 @@ def triples(tile: Path, cut: Cut) -> Iterator[Parts]:
             "next": _between(after, start + length, start + 2 * length),
         }
 
-    data = tf.data.Dataset.zip((before, after.skip(1))).map(parts)
+    data = tf.data.Dataset.zip((before, after)).map(parts)
     kept = data.filter(lambda parts: _enough(parts, cut.least))
     return iter(kept.as_numpy_iterator())
 
@@ -64,11 +72,11 @@ def singles(tile: Path, cut: Cut, stride: int) -> Iterator[dict[str, Any]]:
     return (parts["window"] for parts in kept.as_numpy_iterator())
 
 
-def listed(tile: str, cut: Cut) -> Callable[[], list[tuple[int, int, int]]]:
+def listed(tile: str, cut: Cut, every: int) -> Callable[[], list[tuple[int, int, int]]]:
     """The list of windows: first and last time and number of steps of each (section 6.3)."""
 
     def run() -> list[tuple[int, int, int]]:
-        seconds = (parts["window"]["seconds"] for parts in triples(Path(tile), cut))
+        seconds = (parts["window"]["seconds"] for parts in triples(Path(tile), cut, every))
         return [(int(times[0]), int(times[-1]), len(times)) for times in seconds]
 
     return run

@@ -23,7 +23,7 @@ class Goal:
         ratio: of the plain way's CPU seconds per unit to ours, at least.
         seconds: that ours may take, where nothing is compared.
         reference: CPU seconds per unit of the published program itself, measured once on two
-            other cores on the workload `medium`; None where that was not measured.
+            cores on the workload `medium`; None where that was not measured.
     """
 
     ratio: float | None = None
@@ -46,8 +46,8 @@ GOALS: Mapping[str, Goal] = {
     "new observation": Goal(),
     "all without the network": Goal(300, reference=14_610),
 }
-"""By stage. The last reference is the sum of those above it over 256 tiles and 97 windows, with
-labels on three tiles of eight as the published split has them."""
+"""By stage, on the workload `medium`. The last reference is the sum of those above it over 256
+tiles and 97 windows, with labels on three tiles of eight as the published split has them."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ class Row:
             return None
         return (self.plain.cpu_s / self.units[1]) / (self.ours.cpu_s / self.units[0])
 
-    def found(self) -> dict[str, Any]:
-        """All of it, JSON-ready, with what follows from it."""
-        goal = GOALS.get(self.stage, Goal())
+    def found(self, size: str = "medium") -> dict[str, Any]:
+        """All of it, JSON-ready, with what follows from it; goals are those of `medium`."""
+        goal = GOALS[self.stage] if size == "medium" else Goal()
         plain = None if self.plain is None else self.plain.cpu_s / self.units[1]
         beside = plain / goal.reference if plain and goal.reference else None
         if goal.ratio is not None:
@@ -166,7 +166,9 @@ def _number(value: float) -> str:
 
 
 def _times(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.1f} x".replace(".0 x", " x")
+    if value is None:
+        return "-"
+    return f"{value:,.0f} x" if value >= 100 else f"{value:.3g} x"
 
 
 def kept(size: str, folder: Path = RESULTS, commit: str | None = None) -> dict[str, Any]:

@@ -7,9 +7,11 @@ made as the stage makes it.
 
 import hashlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -90,15 +92,23 @@ def our_samples(cube: str, workload: str, cut: Cut, folder: str) -> Callable[[],
     inputs = {"cube": opened.manifest.content_hash}
     numbers = iter(range(100))
 
-    def run() -> Path:
+    def run(most: int | None = None) -> Path:
         output = Path(folder) / f"samples_{next(numbers)}"
+        found = planned(cell, cut, settings)
+        found = replace(found, windows=found.windows.iloc[:most])
         with writing(
             output, "samples", area="benchmark", settings=settings.affecting(), inputs=inputs
         ) as draft:
-            build_planned(opened, None, planned(cell, cut, settings), settings, draft)
+            build_planned(opened, None, found, settings, draft)
         return output
 
+    shutil.rmtree(run(most=1))  # compiles
     return run
+
+
+def sampled(ranges: NDArray[np.int64], every: int) -> NDArray[np.int64]:
+    """Which of the published triples `plain_windows.triples` takes: their numbers."""
+    return np.flatnonzero(ranges[:, 1, 0] % every == 0)
 
 
 def made(samples: Path, cube: Cube, place: Place) -> tuple[NDArray[Any], ...]:
@@ -144,28 +154,30 @@ def tfrecord_batches(cube: str, samples: str, records: str, count: int) -> Calla
     return run
 
 
-def write_records(cube: str, samples: str, records: str, count: int) -> int:
-    """The loader's windows as GZIP TFRecords, a file per patch; gives their number."""
-    folder = Path(records)
-    folder.mkdir()
-    windows = 0
-    by_patch: dict[int, list[bytes]] = {}
-    for batch in loader_of(cube, samples, count).epoch():
-        for values, label, patch in _windows(batch):
-            by_patch.setdefault(patch, []).append(example({"Feature": values, "Label": label}))
-            windows += 1
-    for patch, found in by_patch.items():
-        with tf.io.TFRecordWriter(str(folder / f"{patch:08}.tfrecords"), "GZIP") as file:
-            for each in found:
-                file.write(each)
-    return windows
+def write_records(cube: str, samples: str, records: str, count: int) -> Callable[[], Path]:
+    """The loader's windows as GZIP TFRecords, a file per patch; gives their folder."""
+
+    def run() -> Path:
+        folder = Path(records)
+        folder.mkdir()
+        by_patch: dict[int, list[bytes]] = {}
+        for batch in loader_of(cube, samples, count).epoch():
+            for values, label, patch in _windows(batch):
+                by_patch.setdefault(patch, []).append(example({"Feature": values, "Label": label}))
+        for patch, found in by_patch.items():
+            with tf.io.TFRecordWriter(str(folder / f"{patch:08}.tfrecords"), "GZIP") as file:
+                for each in found:
+                    file.write(each)
+        return folder
+
+    return run
 
 
 def loader_of(cube: str, samples: str, count: int, batch: int = BATCH) -> Loader:
-    """All windows of the first training patches, in their order."""
+    """The first windows of the first training patch, in their order."""
     opened = Samples.open(Path(samples))
     training = opened.splits[opened.splits["split"] == "training"].sort_values("patch")
-    opened.splits = training.iloc[:count]
+    opened.splits, opened.windows = training.iloc[:1], opened.windows.iloc[:count]
     return Loader(opened, Cube.open(Path(cube)), "training", batch=batch)
 
 

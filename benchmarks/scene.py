@@ -25,9 +25,9 @@ class Size:
 
     Attributes:
         cut: windows on the workload.
+        every: of how many starts of windows the plain way takes one.
         corner: edge of the corner that is stacked the plain way, in pixels; None is all.
-        tiles: how many tiles of maps the plain way takes.
-        patches: training patches whose windows are read.
+        batched: windows of a patch that are read in batches.
         maps: windows to map.
         block: edge of the place that is mapped.
         near, far: network alone, windows close to one another and as the published system has.
@@ -35,9 +35,9 @@ class Size:
     """
 
     cut: Cut
+    every: int
     corner: int | None
-    tiles: int
-    patches: int
+    batched: int
     maps: int
     block: int
     near: Work
@@ -47,16 +47,16 @@ class Size:
 
 SIZES = {
     "tiny": Size(
-        Cut(40, 5, 21), None, 1, 1, 6, 64, Work(12, 1, 3, 32, 2), Work(12, 3, 3, 32, 2), 1
+        Cut(40, 5, 21), 1, None, 40, 6, 64, Work(12, 1, 3, 32, 2), Work(12, 3, 3, 32, 2), 1
     ),
     "small": Size(
-        Cut(50, 10, 26), None, 2, 2, 10, 128, Work(92, 1, 10, 128, 2), Work(92, 5, 10, 128, 2), 2
+        Cut(50, 10, 26), 1, None, 40, 10, 128, Work(92, 1, 10, 64, 2), Work(92, 5, 10, 64, 2), 1
     ),
     "medium": Size(
-        Cut(182, 35, 92), 256, 2, 1, 10, 256, Work(92, 1, 10, 256, 4), Work(92, 5, 10, 256, 4), 2
+        Cut(182, 35, 92), 5, 128, 40, 10, 128, Work(92, 1, 10, 128, 2), Work(92, 5, 10, 256, 2), 1
     ),
 }
-"""On the workloads of the same names. Each tile of the plain way has all its windows."""
+"""On the workloads of the same names."""
 
 STRIDE = 5
 """Steps between windows that are mapped."""

@@ -8,7 +8,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from benchmarks import mapping, network, samples
-from benchmarks.measuring import Cost, Side, alone, by_turns, least
+from benchmarks.measuring import Cost, Side, alone, by_turns
 from benchmarks.network import DIRECT, TILE
 from benchmarks.plain_labels import plain_betas, plain_labels
 from benchmarks.plain_windows import listed
@@ -44,42 +44,45 @@ def stacking(scene: Scene) -> Iterator[Row]:
 
 def indexing(scene: Scene) -> Iterator[Row]:
     """The list of windows, and the index of a large area."""
-    cut = scene.size.cut
+    cut, every = scene.size.cut, scene.size.every
     options = {"times": scene.cell.times, "cut": cut}
     ours, mine = alone(_our_list, options, threads=scene.threads)
-    plain, other = alone(listed, {"tile": scene.tile, "cut": cut}, threads=scene.threads)
+    options = {"tile": scene.tile, "cut": cut, "every": every}
+    plain, other = alone(listed, options, threads=scene.threads)
+    chosen = [mine[number] for number in samples.sampled(scene.triples, every)]
     work = f"{len(mine)} windows of {cut.days} days among {len(scene.cell.times)} steps"
-    difference = 0.0 if mine == other else float("inf")
-    yield Row("list of windows", work, (1, 1), ours, plain, difference)
+    difference = 0.0 if chosen == other else float("inf")
+    yield Row("list of windows", work, (1, 1 / every), ours, plain, difference)
     ours, _ = alone(_large_index, {"cut": cut, "workload": scene.workload}, threads=scene.threads)
     yield Row("window index", "5,041 tiles x 600 steps, triples and patches", (1, 1), ours)
 
 
 def labelling(scene: Scene) -> Iterator[Row]:
-    """Betas and labels, in turns: ours of all tiles, the plain way's of one."""
-    cut, windows = scene.size.cut, len(scene.triples)
-    side = Side(samples.our_samples, scene.sampling, scene.threads)
-    side.turn()  # compiles
-    first, folder = side.turn()
+    """Betas and labels: ours of all tiles, the plain way's of one."""
+    cut, every = scene.size.cut, scene.size.every
+    ours, folder = alone(samples.our_samples, scene.sampling, threads=scene.threads)
+    chosen = samples.sampled(scene.triples, every)
     bands = tuple(index_bands(scene.cell.sensors[scene.cell.roles["optical"]]))
-    given: dict[str, Any] = {"tile": scene.tile, "cut": cut, "bands": bands}
+    given: dict[str, Any] = {"tile": scene.tile, "cut": cut, "every": every, "bands": bands}
     betas, sums = alone(plain_betas, given, threads=scene.threads)
     formula = Formula.of(samples.window_settings(scene.workload, cut.days, 1).window)
-    given |= {"betas": samples.regional(folder), "formula": formula}
-    labels, (images, megabytes) = alone(plain_labels, given, threads=scene.threads)
-    ours = least([first, side.turn()[0]])
-    side.end()
-    our_sums, our_images = samples.made(folder, scene.cube, samples.tiles_of(scene.cube)[0])
+    given |= {"betas": samples.regional(folder)[chosen], "formula": formula}
+    labels, (images, size) = alone(plain_labels, given, threads=scene.threads)
+    made = samples.made(folder, scene.cube, samples.tiles_of(scene.cube)[0])
+    our_sums, our_images = (each[chosen] for each in made)
     apart = float(np.abs(our_sums - sums).max() / np.abs(sums).max())
     difference = float(np.nanmax(np.abs(our_images - images)))
     if not np.array_equal(np.isnan(our_images), np.isnan(images)):
         difference = float("inf")
-    units = (windows * scene.tiles, windows)
+    windows = len(scene.triples)
+    units = (windows * scene.tiles, len(chosen))
+    notes = {"tiles": scene.tiles, "windows": windows, "plain_mb_per_window": size / len(chosen)}
     rows, columns = scene.cell.shape
     best = scene.copying(4.0 * rows * columns * len(scene.cell.times) * 8)
     work = f"{windows} windows of {cut.days} days on {scene.tiles} tiles"
-    both = Cost(betas.cpu_s + labels.cpu_s, betas.wall_s + labels.wall_s, labels.peak_mb, megabytes)
-    yield Row("betas and labels", work, units, ours, both, difference, 2e-3, "copy", best)
+    work += f"; plain: {len(chosen)} of one tile"
+    both = Cost(betas.cpu_s + labels.cpu_s, betas.wall_s + labels.wall_s, labels.peak_mb)
+    yield Row("betas and labels", work, units, ours, both, difference, 2e-3, "copy", best, notes)
     work = "ours with labels and all that samples hold; the plain way's alone"
     yield Row("betas", work, units, ours, betas, apart, 1e-6)
     yield Row("labels", work, units, ours, labels, difference, 2e-3)
@@ -91,9 +94,9 @@ def batching(scene: Scene) -> Iterator[Row]:
         "cube": str(scene.cube.folder),
         "samples": str(scene.samples),
         "records": str(scene.folder / "records"),
-        "count": scene.size.patches,
+        "count": min(scene.size.batched, len(scene.triples)),
     }
-    windows = len(scene.triples) * scene.size.patches
+    windows = given["count"]
     if not Path(given["records"]).exists():
         alone(samples.write_records, given)
     ours, plain, mine, other = by_turns(
@@ -107,7 +110,7 @@ def batching(scene: Scene) -> Iterator[Row]:
     steps = float(np.ptp(scene.triples[:, 1], axis=1).mean())
     best = scene.copying(4.0 * TILE**2 * 17 * steps * windows)
     waited, share = alone(samples.waiting, given, threads=2)
-    work = f"{windows} windows of {scene.size.patches} patches; the network waits {share:.1%}"
+    work = f"{windows} windows of a patch; the network waits {share:.1%} of its time"
     notes = {"waiting_share": share, "waiting_wall_s": waited.wall_s}
     units = (windows, windows)
     yield Row("batches", work, units, ours, plain, difference, 0, "copy", best, notes)
@@ -154,7 +157,7 @@ def mapped(scene: Scene) -> Iterator[Row]:
     """Maps from the cube, and those that one observation more changes."""
     size = scene.size
     task = mapping.Task(scene.cube.folder, size.cut, STRIDE, size.maps, size.block)
-    tiles = [str(scene.folder / "tiles" / f"0_{i}.tfrecords") for i in range(size.tiles)]
+    tiles = [scene.tile]
     mine, plain_side = (
         Side(prepare, options, scene.threads)
         for prepare, options in (
@@ -206,10 +209,10 @@ def whole_job(rows: Mapping[str, Row]) -> Row | None:
         return None
     stack, listing, both = (rows[name] for name in names[:3])
     ours = [stack.ours, listing.ours, both.ours]
-    windows = both.units[1]
-    tiles = both.units[0] / windows
-    times = {"stack": 1 / stack.units[1], "list of windows": 1.0, "betas": tiles}
-    times["labels"] = tiles * LABELLED
+    windows, tiles = both.notes["windows"], both.notes["tiles"]
+    every = windows / both.units[1]
+    times = {"stack": 1 / stack.units[1], "list of windows": 1 / listing.units[1]}
+    times |= {"betas": tiles * every, "labels": tiles * every * LABELLED}
     parts = [(rows[name].plain, factor) for name, factor in times.items()]
     cpu, wall = (
         sum(factor * getattr(cost, name) for cost, factor in parts if cost is not None)

@@ -45,10 +45,11 @@ def test_the_whole_job_is_the_sum_of_its_stages_over_all_tiles():
     names = ("stack", "list of windows", "betas and labels", "betas", "labels")
     rows = {name: row(0.0, name) for name in names}
     rows["stack"] = replace(rows["stack"], units=(1, 0.25))
-    rows["betas and labels"] = replace(rows["betas and labels"], units=(16 * 9, 9))
+    both = {"tiles": 16, "windows": 9}
+    rows["betas and labels"] = replace(rows["betas and labels"], units=(16 * 9, 3), notes=both)
     job = whole_job(rows)
     assert job.ours.cpu_s == 3 * 2.0
-    assert job.plain.cpu_s == 30 * (4 + 1 + 16 + 16 * 3 / 8)
+    assert job.plain.cpu_s == 30 * (4 + 1 / 5 + 16 * 3 + 16 * 3 * 3 / 8)
     assert job.ratio == pytest.approx(job.plain.cpu_s / job.ours.cpu_s)
     assert whole_job(rows | {"labels": row(1.0, "labels")}).ratio is None
     assert whole_job({"stack": row(0.0, "stack")}) is None

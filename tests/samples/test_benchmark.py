@@ -10,7 +10,7 @@ from benchmarks.labels import results, window_settings
 from benchmarks.plain_labels import plain_betas, plain_labels
 from benchmarks.plain_stack import run_baseline
 from benchmarks.plain_windows import Cut, listed, singles
-from benchmarks.samples import made, mapped_windows, our_samples, published, regional
+from benchmarks.samples import made, mapped_windows, our_samples, published, regional, sampled
 from benchmarks.stack import run_fetch, run_stack
 from groundshift.cube.store import Cube
 from groundshift.samples.labels.index import index_bands
@@ -50,16 +50,17 @@ def test_the_plain_way_gives_our_windows_sums_and_labels(cube, workload, tmp_pat
     (cell,) = cube.cells.values()
     spans = published(cell.times, cut).ranges[:, 1]
     assert len(spans) >= 3
-    assert listed(tile, cut)() == [
-        (cell.times[first], cell.times[stop - 1], stop - first) for first, stop in spans
-    ]
+    rows = [(cell.times[first], cell.times[stop - 1], stop - first) for first, stop in spans]
+    assert listed(tile, cut, 1)() == rows
+    chosen = sampled(published(cell.times, cut).ranges, 3)
+    assert listed(tile, cut, 3)() == [rows[number] for number in chosen]
     samples = our_samples(str(cube.folder), str(workload), cut, str(tmp_path))()
     place = (slice(0, 32), slice(0, 32))
     sums, labels = made(samples, cube, place)
     bands = index_bands(cell.sensors[cell.roles["optical"]])
-    np.testing.assert_allclose(plain_betas(tile, cut, bands)(), sums, rtol=1e-6)
+    np.testing.assert_allclose(plain_betas(tile, cut, 1, bands)(), sums, rtol=1e-6)
     formula = Formula.of(window_settings(workload, 55, 1).window)
-    plain, megabytes = plain_labels(tile, cut, bands, regional(samples), formula)()
+    plain, megabytes = plain_labels(tile, cut, 1, bands, regional(samples), formula)()
     assert (labels > 0).sum() > 50
     assert megabytes > 1
     np.testing.assert_allclose(plain, labels, atol=2e-3)
