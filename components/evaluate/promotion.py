@@ -27,7 +27,7 @@ _COMPARED = ("champion_pr_auc", "lower_limit", "blocks", "events")
 
 def decide(
     task: Task[StageSettings], model: Path, evaluation: Path, reigning: Champion | None
-) -> None:
+) -> bool:
     """Register a model that was just judged; it is promoted once its evaluation is in the store.
 
     Args:
@@ -35,6 +35,9 @@ def decide(
         model: folder of the model, in the store.
         evaluation: folder that the evaluation was written to.
         reigning: the champion it was compared with, if there was one.
+
+    Returns:
+        Whether the model is the champion once that is done.
 
     Raises:
         ContractError: the model is not in the store.
@@ -53,6 +56,14 @@ def decide(
             registry.follow(lambda: store.champion_hash(task.area))
 
     task.afterwards(afterwards)
+    return _reigns(candidate, reigning, judged.record["gate"]["verdict"])
+
+
+def _reigns(candidate: Reference, reigning: Champion | None, verdict: str) -> bool:
+    """Whether a model is the champion by a verdict."""
+    if reigning is not None and reigning.model == candidate:
+        return verdict != "failed"  # judged anew: by the same rules it stays what it is
+    return promotes(verdict, champion=reigning is not None)
 
 
 def _registered(
@@ -97,12 +108,12 @@ def _settle(
     """Let the model take over if it may, and write down what was decided."""
     gate = judged.record["gate"]
     verdict = gate["verdict"]
+    taken = _reigns(chosen.model, reigning, verdict)
     if reigning is not None and reigning.model == chosen.model:
-        if verdict != "failed":  # the champion judged anew: by the same rules it stays what it is
+        if taken:
             again = replace(reigning, evaluation=chosen.evaluation)
             store.promote(area, again, replacing=chosen.replaced)
         return
-    taken = promotes(verdict, champion=reigning is not None)
     if taken:
         store.promote(area, chosen)
     decision = Decision(

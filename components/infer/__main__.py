@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from components import shell
+from components import by_parts, shell
 from components.infer.stage import run, run_cell, run_report
 from groundshift.artifacts import Summary
-from groundshift.cube.layout import is_shard
 from groundshift.errors import SettingsError
 from groundshift.settings import StageSettings
 from groundshift.tasks import task_of
@@ -23,9 +22,6 @@ app = shell.app(
 PUBLISHED = ("observations", "cube", "samples", "scores")
 """What the next monitoring of a cell begins with."""
 
-CubeByParts = Annotated[
-    Path, shell.Folder(read=True, by_parts=is_shard), shell.folder("Folder of an input artifact.")
-]
 ChampionHash = Annotated[
     str,
     typer.Option(
@@ -54,7 +50,7 @@ EarlierMaps = Annotated[
 @shell.command(app, "infer")
 def main(
     task: shell.Task[StageSettings],
-    cube: CubeByParts,
+    cube: by_parts.Cube,
     samples: shell.Input,
     model: shell.OptionalInput = None,
     evaluation: shell.OptionalInput = None,

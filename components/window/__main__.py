@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from components import shell
+from components import by_parts, shell
 from components.window import regional, stage
 from groundshift.artifacts import Summary
 from groundshift.errors import SettingsError
@@ -24,8 +24,8 @@ Index = Annotated[bool, typer.Option("--index", help="Windows and patches only, 
 @shell.command(app, "window")
 def main(
     task: shell.Task[StageSettings],
-    observations: shell.OptionalInput = None,
-    cube: shell.OptionalInput = None,
+    observations: by_parts.OptionalObservations = None,
+    cube: by_parts.OptionalCube = None,
     coefficients: shell.Between = None,
     betas: shell.Between = None,
     samples: shell.OptionalOutput = None,

@@ -141,23 +141,29 @@ def _cell_items(folder: Path, cell: Cell, windows: Iterable[MapWindow]) -> Itera
         )
         path = score_path(folder, cell, window)
         asset = cog_asset(path, "Score of change", "score", "float32", "nan")
-        layers = band_names(path)[1:]
-        if layers:
-            described = [{"name": name, "description": LAYERS[name]} for name in layers]
-            asset.extra_fields["bands"] = [{"name": "score"}, *described]
-        item.add_asset("score", asset)
+        item.add_asset("score", _with_layers(asset, path))
         yield item
     if windows:
         period = (windows[0].start, max(window.end for window in windows))
         item = make_item(f"{cell.id}_aggregates", footprint, period, cell.core)
         path = aggregate_path(folder, cell, MAXIMUM)
-        item.add_asset(MAXIMUM, cog_asset(path, "Greatest score", "score", "float32", "nan"))
+        asset = cog_asset(path, "Greatest score", "score", "float32", "nan")
+        item.add_asset(MAXIMUM, _with_layers(asset, path))
         path = aggregate_path(folder, cell, DATE_OF_MAXIMUM)
         asset = cog_asset(
             path, "Date of the greatest score", "days since 1970-01-01", "int32", NO_DATE
         )
         item.add_asset(DATE_OF_MAXIMUM, asset)
         yield item
+
+
+def _with_layers(asset: pystac.Asset, path: Path) -> pystac.Asset:
+    """Name the bands of a map that has more than one."""
+    layers = band_names(path)[1:]
+    if layers:
+        described = [{"name": name, "description": LAYERS[name]} for name in layers]
+        asset.extra_fields["bands"] = [{"name": "score"}, *described]
+    return asset
 
 
 def make_item(

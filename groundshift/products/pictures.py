@@ -15,6 +15,7 @@ Rgba = NDArray[np.uint8]
 
 SCORE_COLOURS = "inferno"
 DATE_COLOURS = "viridis"
+SPREAD_COLOURS = "cividis"
 EVENT_COLOUR = "#ffb000"
 TRUTH_COLOUR = "#648fff"
 DECOY_COLOUR = "#dc267f"

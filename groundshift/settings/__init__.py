@@ -47,6 +47,7 @@ from groundshift.settings.sections import (
     WindowStage,
 )
 from groundshift.settings.sentinelhub import SentinelHubSensorSettings, SentinelHubSettings
+from groundshift.settings.services import BudgetSettings
 from groundshift.settings.sources import (
     CitySettings,
     FetchSettings,
@@ -65,6 +66,7 @@ __all__ = [
     "TASK_SETTINGS",
     "AreaSettings",
     "BlockLists",
+    "BudgetSettings",
     "CheckName",
     "ChecksSettings",
     "CitySettings",

@@ -16,7 +16,7 @@ from groundshift.settings.tasks import DEFAULT_TASK, TASK_SETTINGS, settings_of
 INPUTS = "inputs"
 """Key of an area that names the folder of the user's own files, which `dvc.yaml` watches."""
 
-_SHARED = ("task", "area", "period")
+_SHARED = ("task", "area", "period", "memory")
 """What every stage is told beside its own section."""
 
 

@@ -22,12 +22,14 @@ from groundshift.assessment.results import TREES, LevelResult
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
 from groundshift.events.objects import EventRule, ScoredWindows
+from groundshift.events.polygonized import polygonize
 from groundshift.events.series import cube_sums
 from groundshift.events.table import find_events
 from groundshift.models.store import Detector
 from groundshift.samples.store import Samples
 from groundshift.settings import EvaluateStage, EventSettings
 from groundshift.tasks.change.curves import curves
+from groundshift.tasks.change.room import share_of
 from groundshift.tasks.protocol import Account
 
 Scores = NDArray[np.float32]
@@ -89,12 +91,13 @@ class Judging:
 
     def write(self, draft: Draft) -> Account:
         """Score the model and every baseline, and say which is better."""
-        own, images = self.settings.evaluate, self.cube
-        network = partial(score_network, self.detector, images)
-        theirs = None if self.rival is None else partial(score_network, self.rival, images)
+        own, images, rival = self.settings.evaluate, self.cube, self.rival
+        share = share_of(self.settings, images, self.samples, self.detector)
+        network = partial(score_network, self.detector, images, memory=share.scoring)
+        theirs = partial(score_network, rival, images, memory=share.scoring) if rival else None
         find, outline = (_finder(own, by) for by in (images, None))
-        scorers = (network, find, outline, theirs)
-        results = Evaluation(images, self.samples, own, *scorers).results()
+        scorers = (network, find, outline, _simple(own), theirs)
+        results = Evaluation(images, self.samples, own, *scorers, kept=share.strips).results()
         gate = judge_gate(results[0], own.gate, self.incomparable)
         pictures = [path.name for path in write_files(draft.folder, results, gate)]
         found = self._manifests.values()
@@ -148,6 +151,17 @@ def _finder(
             EventRule.of(settings, threshold),
             read=read,
         )
+
+    return find
+
+
+def _simple(settings: EventSettings) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
+    """What a threshold on the greatest score of a block outlines."""
+
+    def find(panel: Panel, scores: Scores, threshold: float) -> gpd.GeoDataFrame:
+        inside = np.where(panel.block.inside, scores, np.float32(np.nan))
+        windows = ScoredWindows(inside, panel.starts, panel.ends, panel.block.grid)
+        return polygonize(windows, threshold, settings.min_event)
 
     return find
 

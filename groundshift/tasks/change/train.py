@@ -10,16 +10,18 @@ import pandas as pd
 
 from groundshift.artifacts import Draft, canonical_json
 from groundshift.cube.store import Cube
+from groundshift.memory import Room
+from groundshift.models.footprint import training_bytes
 from groundshift.models.influence import measure_radius, scenes
 from groundshift.models.inputs import fit_inputs, select_streams
 from groundshift.models.networks import NetworkSpec
 from groundshift.models.store import CONTRACT, HISTORY, PROBE, Detector, write_probe
 from groundshift.models.training import Epoch, Training
 from groundshift.progress import shown
-from groundshift.samples.loader import Loader
+from groundshift.samples.loader import MEMORY, Loader
 from groundshift.samples.store import Samples
 from groundshift.services import tracking
-from groundshift.settings import TrainSettings, TrainStage
+from groundshift.settings import TrainStage
 from groundshift.tasks.protocol import Account
 
 WINDOW_SETTINGS = ("length", "min_steps", "max_steps", "patch", "labels")
@@ -69,12 +71,13 @@ class Learning:
         """
         for manifest in (self.cube.manifest, self.samples.manifest):
             draft.licences.update(manifest.licences)
-        training = _train(self.settings.train, self.cube, self.samples, draft)
+        training = _train(self.settings, self.cube, self.samples, draft)
         return _account(draft.summary, training.best)
 
 
-def _train(settings: TrainSettings, cube: Cube, samples: Samples, draft: Draft) -> Training:
+def _train(stage: TrainStage, cube: Cube, samples: Samples, draft: Draft) -> Training:
     """Train all members and write what they became."""
+    settings = stage.train
     signature = select_streams(cube.signature, settings.variant)
     patches = samples.splits[samples.splits["split"] == "training"].sort_values("patch")
     inputs = fit_inputs(signature, cube.cells, patches, features=settings.features)
@@ -83,13 +86,10 @@ def _train(settings: TrainSettings, cube: Cube, samples: Samples, draft: Draft) 
         radar_channels=inputs.channels("radar"),
         optical_channels=inputs.channels("optical"),
         dropout=settings.dropout,
+        span=settings.span,
     )
-    validation = Loader(
-        samples, cube, "validation", batch=settings.batch, stride=settings.validation_stride
-    )
-    training = Training(
-        spec, inputs, _loader(settings, cube, samples), validation, settings, draft.scratch
-    )
+    learnt, validation = _loaders(stage, cube, samples, spec)
+    training = Training(spec, inputs, learnt, validation, settings, draft.scratch)
     for epoch in shown(training.run(), "epochs", training.epochs):
         tracking.log_metrics(_metrics(epoch, settings.members), epoch.epoch)
     windows = {name: samples.settings[name] for name in WINDOW_SETTINGS}
@@ -98,8 +98,16 @@ def _train(settings: TrainSettings, cube: Cube, samples: Samples, draft: Draft) 
     return training
 
 
-def _loader(settings: TrainSettings, cube: Cube, samples: Samples) -> Loader:
-    return Loader(
+def _loaders(
+    stage: TrainStage, cube: Cube, samples: Samples, spec: NetworkSpec
+) -> tuple[Loader, Loader]:
+    """Readers of the training and of the validation samples, within what memory is left.
+
+    Raises:
+        SettingsError: a batch doesn't fit.
+    """
+    settings = stage.train
+    learnt = Loader(
         samples,
         cube,
         "training",
@@ -108,6 +116,21 @@ def _loader(settings: TrainSettings, cube: Cube, samples: Samples) -> Loader:
         augment=settings.augment,
         control=settings.control,
     )
+    validation = Loader(
+        samples, cube, "validation", batch=settings.batch, stride=settings.validation_stride
+    )
+    room = Room(stage.memory, "train")
+    need = training_bytes(spec, learnt.batch_looks)
+    steps = learnt.batch_looks // (settings.batch * samples.settings["patch"] ** 2)
+    room.require(
+        need,
+        f"a batch of {settings.batch} patches over {steps} steps",
+        f"lower train.batch (now {settings.batch}) or window.patch",
+    )
+    kept = room.left(need + 2 * MEMORY) - need
+    for loader in (learnt, validation):
+        loader.keep(kept // 2)
+    return learnt, validation
 
 
 def _write(
