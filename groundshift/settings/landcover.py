@@ -1,9 +1,9 @@
 """The settings of land cover: sections of the stages from window on, for `task: landcover`."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from groundshift.domain.time import Duration
 from groundshift.settings.base import Frozen
@@ -119,16 +119,6 @@ class LandcoverWindowStage(StageSettings):
     """Settings of the window stage."""
 
     window: LandcoverWindowSettings
-
-    @model_validator(mode="after")
-    def _long_enough(self) -> Self:
-        period = (self.period.end - self.period.start).total_seconds()
-        if self.window.interval.total_seconds() > period:
-            raise ValueError(
-                f"window.interval ({self.window.interval}) is longer than the period: expected at "
-                "least one instant in it"
-            )
-        return self
 
 
 class LandcoverTrainStage(StageSettings):

@@ -18,9 +18,9 @@ from typing import Any, BinaryIO
 
 from groundshift import __version__
 from groundshift.artifacts import digest, is_artifact
-from groundshift.errors import GroundshiftError
+from groundshift.errors import GroundshiftError, SettingsError
 from groundshift.memory import peak_of
-from groundshift.settings import StageSettings, load
+from groundshift.settings import DEFAULT_TASK, StageSettings, load
 
 log = logging.getLogger(__name__)
 
@@ -107,10 +107,17 @@ class Chain:
         Raises:
             SettingsError: they can't be read, or contradict one another.
         """
-        return {
+        settings = {
             stage: load(stage, self._params, area=self._area, overrides=overrides)
             for stage in self._stages
         }
+        for found in settings.values():
+            if found.task != DEFAULT_TASK:
+                raise SettingsError(
+                    f"area {self._area}: expected the task {DEFAULT_TASK}, whose scores the table "
+                    f"compares, found {found.task}. Choose another area"
+                )
+        return settings
 
     def run(self, overrides: Sequence[str]) -> Run:
         """Make what is missing of the artifacts.

@@ -21,8 +21,9 @@ from groundshift.settings import StageSettings, load, parse
 from groundshift.settings.base import Frozen
 from groundshift.settings.sections import STAGE_SETTINGS
 from groundshift.settings.tasks import TASK_SETTINGS
-from groundshift.tasks import TASKS, task_of
-from groundshift.tasks.protocol import Account, Chain
+from groundshift.tasks import TASKS, protocol, task_of
+from groundshift.tasks.protocol import Account
+from pipelines.comparison.chain import Chain
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,13 +94,13 @@ class ToyTask:
     def past(self, settings, *, chain, earlier, store):
         return None
 
-    def maps(self, settings, *, chain: Chain, past):
+    def maps(self, settings, *, chain: protocol.Chain, past):
         return ToyWork.of("maps", **chain.folders())
 
-    def scores(self, settings, *, chain: Chain, cell, previous):
+    def scores(self, settings, *, chain: protocol.Chain, cell, previous):
         return ToyWork.of("scores", **chain.folders())
 
-    def report(self, settings, *, chain: Chain, scores, past):
+    def report(self, settings, *, chain: protocol.Chain, scores, past):
         return ToyWork.of("maps", **chain.folders(), scores=scores)
 
 
@@ -200,6 +201,12 @@ def test_an_area_takes_over_no_section_of_another_task(tmp_path):
     )
     assert load("window", path).window.number == 3
     assert load("stack", path).stack.step.days == 3
+
+
+def test_variants_of_another_task_are_not_compared(tmp_path):
+    chain = Chain(ROOT / "params.yaml", "landcover", tmp_path)
+    with pytest.raises(SettingsError, match="area landcover: expected the task change"):
+        chain.run([])
 
 
 def test_no_stage_names_a_task():
