@@ -51,8 +51,16 @@ class NetworkSpec:
     @property
     def filters(self) -> int:
         """Filters of all memories together."""
-        radar = self.radar_filters if self.radar_channels else 0
-        return radar + (self.optical_filters if self.optical_channels else 0)
+        return sum(filters for _, _, filters, _ in self.planned)
+
+    @property
+    def planned(self) -> tuple[tuple[str, slice, int, int], ...]:
+        """The branches it has: role, channels, filters, and blocks before the memory."""
+        every = (
+            ("radar", slice(0, self.radar_channels), self.radar_filters, 1),
+            ("optical", slice(self.radar_channels, self.channels), self.optical_filters, 2),
+        )
+        return tuple(branch for branch in every if branch[1].stop > branch[1].start)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description, from which `NetworkSpec(**description)` comes back."""
@@ -109,10 +117,6 @@ def branches(
         momentum: of the moving averages in the per-frame blocks, if not the network's own.
     """
     momentum = spec.momentum if momentum is None else momentum
-    planned = (
-        ("radar", slice(0, spec.radar_channels), spec.radar_filters, 1),
-        ("optical", slice(spec.radar_channels, spec.channels), spec.optical_filters, 2),
-    )
     return [
         Branch(
             role,
@@ -134,8 +138,7 @@ def branches(
                 name=f"{role}_memory",
             ),
         )
-        for role, channels, filters, blocks in planned
-        if channels.stop > channels.start
+        for role, channels, filters, blocks in spec.planned
     ]
 
 
