@@ -38,8 +38,9 @@ lint: $(READY) ## style, types, import contracts
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 
-bench: $(READY) ## every stage beside the plain way to do it (SIZE=tiny|small|medium)
-	@$(BIN)/python -m benchmarks.bench --size $(or $(SIZE),small)
+bench: $(READY) ## every stage beside the plain way to do it (SIZE=tiny|small|medium COMPARE=commit)
+	@$(BIN)/python -m benchmarks.bench --size $(or $(SIZE),small) \
+		$(if $(COMPARE),--compare $(COMPARE))
 
 PIN := uv pip compile --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --quiet

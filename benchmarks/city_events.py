@@ -1,12 +1,15 @@
 """How well changes of the synthetic city are found and dated, against threshold and polygonize.
 
     python -m benchmarks.city_events OBSERVATIONS CUBE [--seeds 3]
+    python -m benchmarks.city_events OBSERVATIONS CUBE --maps MAPS [--samples SAMPLES]
 
-The images are those of the area `city`. The score maps are simulated, since many trained models are
-too dear to compare ways of making events of their maps: the truth of every window, blurred and
+The images are those of the area `city`. With MAPS, the scores are those of a trained network, as
+the infer stage wrote them; with SAMPLES, thresholds are chosen on its validation blocks and events
+judged on its test blocks. Else the scores are simulated: the truth of every window, blurred and
 weakened event by event, under noise that neighbouring windows and pixels share, with spells of
-false alarm, and with changes of other kinds taken for urban ones at times. All get the same maps.
-Each takes the threshold that is best on one half of the area and is judged on the other half.
+false alarm, and with changes of other kinds taken for urban ones at times. All ways get the same
+maps. Without SAMPLES each takes the threshold that is best on one half of the area and is judged on
+the other half.
 """
 
 import argparse
@@ -18,23 +21,28 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from rasterio.features import rasterize, shapes
+from rasterio.features import rasterize
 from scipy import ndimage
-from shapely.geometry import shape
+from shapely import box, union_all
+from shapely.geometry.base import BaseGeometry
 
 from groundshift.cube.store import CellCube, Cube
 from groundshift.domain.time import DAY
 from groundshift.events.objects import EventRule, ScoredWindows, find_objects
+from groundshift.events.polygonized import polygonize
 from groundshift.events.reviews import TYPES
 from groundshift.events.series import ReadSums, cube_sums
 from groundshift.events.table import WITHDRAWN, events_of
 from groundshift.events.tracking import follow, quieten
 from groundshift.observations.store import Observations
+from groundshift.products.maps import mapped_windows, read_map, score_path
 from groundshift.samples.labels.truth import POSITIVE, REJECTED, URBAN
+from groundshift.samples.store import Samples
 
 LENGTH, EVERY = 182 * DAY, 12 * DAY
 MIN_IOU = 0.25
-THRESHOLDS = np.arange(0.3, 0.75, 0.1)
+QUANTILES = (0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.985)
+"""Of the greatest scores: thresholds that come into question."""
 MIN_PIXELS = 4
 
 
@@ -48,14 +56,18 @@ class World:
     ends: Any
 
     @classmethod
-    def open(cls, observations: Path, cube: Path) -> "World":
-        """Windows every `EVERY` over the period of the cube."""
+    def open(cls, observations: Path, cube: Path, maps: Path | None = None) -> "World":
+        """The windows of some maps, or else one every `EVERY` over the period of the cube."""
         (cell_cube,) = Cube.open(cube).cells.values()
         truth = Observations.open(observations).truth.to_crs(str(cell_cube.cell.core.crs))
         first, last = cell_cube.times[0], cell_cube.times[-1]
         starts = np.arange(first, last - LENGTH, EVERY)
+        ends = starts + LENGTH
+        if maps is not None:
+            windows = mapped_windows(maps, cell_cube.cell)
+            starts, ends = np.array([(window.start, window.end) for window in windows]).T
         truth = truth.assign(begin=_seconds(truth["start"]), stop=_seconds(truth["end"]))
-        return cls(cell_cube, truth.reset_index(drop=True), starts, starts + LENGTH)
+        return cls(cell_cube, truth.reset_index(drop=True), starts, ends)
 
     def share(self, row: Any) -> Any:
         """Share of a change in each window."""
@@ -73,6 +85,44 @@ class World:
             for row in self.truth.itertuples()
         ]
         return self.truth[kept].reset_index(drop=True)
+
+
+def mapped(world: World, maps: Path) -> ScoredWindows:
+    """The scores of a trained network."""
+    cell = world.cube.cell
+    paths = [score_path(maps, cell, window) for window in mapped_windows(maps, cell)]
+    scores = np.stack([read_map(path) for path in paths])
+    return ScoredWindows(scores, world.starts, world.ends, cell.core)
+
+
+Grounds = list[tuple[BaseGeometry, BaseGeometry]]
+"""Where a threshold is chosen, and where events are judged by it."""
+
+
+def halves(world: World) -> Grounds:
+    """Each half of the area by the threshold of the other."""
+    left, bottom, right, top = world.cube.cell.core.boundingbox.bbox
+    middle = (left + right) / 2
+    west, east = box(left, bottom, middle, top), box(middle, bottom, right, top)
+    return [(west, east), (east, west)]
+
+
+def blocks(world: World, samples: Path) -> Grounds:
+    """The test blocks by the threshold of the validation blocks."""
+    splits, transform = Samples.open(samples).splits, world.cube.cell.core.transform
+    rows, columns = world.cube.cell.inner
+    ground = {}
+    for split in ("validation", "test"):
+        patches = splits[splits["split"] == split]
+        corners = [
+            (
+                transform @ (row.x0 - columns.start, row.y1 - rows.start),
+                transform @ (row.x1 - columns.start, row.y0 - rows.start),
+            )
+            for row in patches.itertuples()
+        ]
+        ground[split] = union_all([box(*low, *high) for low, high in corners])
+    return [(ground["validation"], ground["test"])]
 
 
 def simulated(world: World, seed: int) -> ScoredWindows:
@@ -112,20 +162,6 @@ def published(windows: ScoredWindows, threshold: float, read: ReadSums | None) -
     return events_of(found.parts, rule, str(windows.grid.crs))
 
 
-def polygonized(windows: ScoredWindows, threshold: float) -> gpd.GeoDataFrame:
-    """Threshold on the maximum, polygons, the median date of the maximum."""
-    maximum, best = windows.scores.max(axis=0), windows.scores.argmax(axis=0)
-    groups, _ = ndimage.label(maximum >= threshold)
-    large = np.bincount(groups.ravel())[groups] >= MIN_PIXELS
-    labels = np.where(large, groups, 0).astype(np.int32)
-    outlines = shapes(labels, labels > 0, transform=windows.grid.transform)
-    rows = [{"number": int(number), "geometry": shape(outline)} for outline, number in outlines]
-    table = gpd.GeoDataFrame(rows, columns=["number", "geometry"], crs=str(windows.grid.crs))
-    middles = ((windows.starts + windows.ends) / 2)[best]
-    dates = ndimage.median(middles, labels, table["number"].to_numpy())
-    return table.assign(date=pd.to_datetime(np.atleast_1d(dates), unit="s"))
-
-
 OURS, BY_WINDOWS, SIMPLE = (
     "groundshift",
     "the same, dated by its windows",
@@ -148,17 +184,16 @@ def pairs(known: gpd.GeoDataFrame, found: gpd.GeoDataFrame) -> dict[int, int]:
     return chosen
 
 
-def judge(world: World, found: gpd.GeoDataFrame, *, west: bool) -> dict[str, Any]:
-    """Counts and date errors in one half; what matches an uncounted urban change counts nowhere."""
-    left, right = world.cube.cell.core.boundingbox.range_x
+def judge(world: World, found: gpd.GeoDataFrame, ground: BaseGeometry) -> dict[str, Any]:
+    """Counts and date errors on some ground.
 
-    def half(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-        inside = (table.centroid.x < (left + right) / 2) == west
-        return table[inside].reset_index(drop=True)
-
-    known, mine = half(world.counted()), half(found)
+    What matches an urban change that doesn't count, or a change off the ground, counts nowhere.
+    """
+    counted = world.counted()
+    known = counted[counted.centroid.within(ground)].reset_index(drop=True)
+    mine = found[found.centroid.within(ground)].reset_index(drop=True)
     chosen = pairs(known, mine)
-    urban = half(world.truth[world.truth["kind"] == URBAN])
+    urban = world.truth[world.truth["kind"] == URBAN].reset_index(drop=True)
     excused = set(pairs(urban, mine).values()) - set(chosen.values())
     dates = (known["begin"] + known["stop"]).to_numpy() / 2
     rows = []
@@ -214,9 +249,9 @@ def next_run(windows: ScoredWindows, *, late: int = 5, rejected: int = 40, seed:
     )
 
 
-def _best(world: World, tried: dict[float, gpd.GeoDataFrame], *, west: bool) -> float:
-    """The threshold of the greatest F1 in one half."""
-    scores = {threshold: f1(judge(world, found, west=west)) for threshold, found in tried.items()}
+def _best(world: World, tried: dict[float, gpd.GeoDataFrame], ground: BaseGeometry) -> float:
+    """The threshold of the greatest F1 on some ground."""
+    scores = {threshold: f1(judge(world, found, ground)) for threshold, found in tried.items()}
     return max(scores, key=lambda threshold: scores[threshold])
 
 
@@ -233,33 +268,48 @@ def line(name: str, parts: list[dict[str, Any]]) -> str:
     )
 
 
+Results = dict[str, list[dict[str, Any]]]
+
+
+def compared(world: World, windows: ScoredWindows, grounds: Grounds, results: Results) -> None:
+    """Judge all ways of making events of some maps, and add to what was found before."""
+    read = cube_sums(world.cube)
+    thresholds = np.quantile(windows.scores.max(axis=0), QUANTILES)
+    plain = {t: published(windows, t, None) for t in thresholds}
+    simple = {t: polygonize(windows, t, MIN_PIXELS) for t in thresholds}
+    dated: dict[float, gpd.GeoDataFrame] = {}
+    for choice, ground in grounds:
+        best = _best(world, plain, choice)
+        if best not in dated:
+            dated[best] = published(windows, best, read)
+        results[OURS].append(judge(world, dated[best], ground))
+        results[BY_WINDOWS].append(judge(world, plain[best], ground))
+        best = _best(world, simple, choice)
+        results[SIMPLE].append(judge(world, simple[best], ground))
+
+
 def main() -> None:
     """Compare, and print tables in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("observations", type=Path)
     parser.add_argument("cube", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--maps", type=Path)
+    parser.add_argument("--samples", type=Path)
     given = parser.parse_args()
-    world = World.open(given.observations, given.cube)
-    read = cube_sums(world.cube)
-    results: dict[str, list[dict[str, Any]]] = {OURS: [], BY_WINDOWS: [], SIMPLE: []}
+    world = World.open(given.observations, given.cube, given.maps)
+    results: Results = {OURS: [], BY_WINDOWS: [], SIMPLE: []}
     begun = time.process_time()
-    for seed in range(given.seeds):
-        windows = simulated(world, seed)
-        plain = {t: published(windows, t, None) for t in THRESHOLDS}
-        simple = {t: polygonized(windows, t) for t in THRESHOLDS}
-        dated: dict[float, gpd.GeoDataFrame] = {}
-        for west in (True, False):
-            best = _best(world, plain, west=west)
-            if best not in dated:
-                dated[best] = published(windows, best, read)
-            results[OURS].append(judge(world, dated[best], west=not west))
-            results[BY_WINDOWS].append(judge(world, plain[best], west=not west))
-            best = _best(world, simple, west=west)
-            results[SIMPLE].append(judge(world, simple[best], west=not west))
+    grounds = halves(world) if given.samples is None else blocks(world, given.samples)
+    if given.maps is not None:
+        compared(world, mapped(world, given.maps), grounds, results)
+    else:
+        for seed in range(given.seeds):
+            compared(world, simulated(world, seed), grounds, results)
+    known = sum(part["known"] for part in results[OURS])
     print(
-        f"{len(world.counted())} changes, {len(world.starts)} windows, {given.seeds} seeds of "
-        f"simulated scores; {time.process_time() - begun:.0f} s of CPU time.\n\n"
+        f"{known} changes, {len(world.starts)} windows; {time.process_time() - begun:.0f} s of "
+        "CPU time.\n\n"
         "| events | precision | recall | F1 | median date error | 90 % below | interval holds |\n"
         "| --- | --- | --- | --- | --- | --- | --- |"
     )
@@ -269,7 +319,8 @@ def main() -> None:
     print(f"\n| cause | {' | '.join(counts.columns)} |\n| --- |{' --- |' * len(counts.columns)}")
     for row in counts.itertuples():
         print(f"| {' | '.join(map(str, row))} |")
-    print("\n" + next_run(simulated(world, 0)))
+    if given.maps is None:
+        print("\n" + next_run(simulated(world, 0)))
 
 
 def _noise(generator: np.random.Generator, size: tuple[int, ...]) -> Any:

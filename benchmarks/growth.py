@@ -1,7 +1,7 @@
-"""How cost grows with area, steps and windows: `python -m benchmarks.growth [--out docs/growth]`.
+"""How cost grows with area, steps and windows: `python -m benchmarks.growth`.
 
 Each of them is doubled and doubled again, the others stay; every point is a process of its own.
-Writes OUT.json and OUT.svg.
+Writes benchmarks/results/growth.json and docs/images/growth.png.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from benchmarks.measuring import Cost, Side
+from benchmarks.rows import RESULTS
 from benchmarks.stack import run_fetch, run_stack
 from groundshift.cube.store import Frames
 from groundshift.domain.cells import Cell
@@ -29,6 +30,7 @@ from groundshift.models.inference import map_cell
 from groundshift.reference import published_detector
 
 FACTORS = (1, 2, 4)
+IMAGE = Path(__file__).parents[1] / "docs" / "images" / "growth.png"
 
 
 @dataclass(frozen=True)
@@ -146,13 +148,14 @@ def draw(costs: dict[str, list[Cost]], path: Path) -> None:
     time.set(xlabel="times as much", ylabel="times the CPU seconds", xticks=FACTORS)
     memory.set(xlabel="times as much", ylabel="MB above imports", xticks=FACTORS, ylim=(0, None))
     time.legend(fontsize=8)
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, dpi=120)
 
 
 def main() -> None:
     """Measure, write, draw."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("docs/growth"))
+    parser.add_argument("--results", type=Path, default=RESULTS / "growth.json")
+    parser.add_argument("--image", type=Path, default=IMAGE)
     chosen = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
         os.environ[name] = "1"
@@ -161,8 +164,8 @@ def main() -> None:
     for name, found in costs.items():
         print(name, *(f"{cost.cpu_s:.2f} s, {cost.peak_mb:.0f} MB;" for cost in found))
     numbers = {name: [asdict(cost) for cost in found] for name, found in costs.items()}
-    chosen.out.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n")
-    draw(costs, chosen.out.with_suffix(".svg"))
+    chosen.results.write_text(json.dumps(numbers, indent=1) + "\n")
+    draw(costs, chosen.image)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from groundshift.artifacts import writing
 from groundshift.cube.store import CellCube, Cube
 from groundshift.samples.build import build
 from groundshift.samples.labels.truth import dated_polygons
-from groundshift.samples.store import Samples
+from groundshift.samples.store import LabelKind, Samples
 from groundshift.settings import WindowStage, parse
 
 MARK = 0.002
@@ -36,15 +36,17 @@ MARK = 0.002
 _NAIVE_TILES = 4
 
 
-def window_settings(workload: Path, days: int, stride: int) -> WindowStage:
-    """Triple windows; truth is the target, so that any length will do."""
+def window_settings(
+    workload: Path, days: int, stride: int, *, labels: LabelKind = "truth"
+) -> WindowStage:
+    """Triple windows; by default truth is the target, so that any length will do."""
     window = {
         "length": f"{days}d",
         "stride": stride,
         "min_steps": 5,
         "max_steps": 400,
         "split": {"block": TILE, "buffer": 0},
-        "labels": "truth",
+        "labels": labels,
     }
     settings = parse("window", {**shared(workload), "window": window})
     assert isinstance(settings, WindowStage)

@@ -1,90 +1,128 @@
-"""Maps of a cell from its cube, and Keras' `predict` on tiles read from GZIP files.
+"""Maps of a place from its cube, and Keras' `predict` on windows that are cut from TFRecords.
 
-Used by `benchmarks.bench`: inference from end to end, reading included.
+Used by `benchmarks.bench`: inference from end to end, reading included, and what one observation
+more costs.
 """
 
 import dataclasses
-import gzip
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.network import TILE, assign, keras_network, padded
-from benchmarks.samples import tiles_of
+from benchmarks.plain_windows import Cut, singles
+from benchmarks.samples import mapped_windows
+from groundshift.artifacts import link_tree
+from groundshift.cube.revise import revise
+from groundshift.cube.source import Amended, Place
 from groundshift.cube.store import CellCube, Cube
-from groundshift.models.inference import map_cell
+from groundshift.models.inference import score_place, shown_digests
 from groundshift.models.networks import NetworkSpec, weights
 from groundshift.models.store import Detector
+from groundshift.observations.store import Observations
 from groundshift.reference import published_detector
-from groundshift.samples.store import Samples
+from groundshift.settings import StackStage
 
 SPEC = NetworkSpec.of_era("s12")
+CONTEXT = 32
+"""Pixels around what is compared with Keras; further than any influence that shows."""
+
+Maps = NDArray[np.float32]
 
 
-def our_maps(
-    cube: str, samples: str, series: str, windows: int, tiles: int
-) -> Callable[[], NDArray[np.float32]]:
-    """All windows on the whole cell; the first one's map."""
-    cell, chosen, detector = _opened(cube, samples, windows)
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What is mapped: the first windows of a cube, on a square at its corner."""
 
-    def run() -> NDArray[np.float32]:
-        maps = dict(map_cell(detector, cell, chosen))
-        return maps[int(chosen["id"].iloc[0])]
+    cube: Path
+    cut: Cut
+    stride: int
+    windows: int
+    block: int
 
-    return run
+    def open(self) -> tuple[CellCube, pd.DataFrame, Detector]:
+        """Cell, windows, published network."""
+        (cell,) = Cube.open(self.cube).cells.values()
+        windows = mapped_windows(cell.times, self.cut, self.stride).iloc[: self.windows]
+        detector = published_detector("s12")
+        return cell, windows, dataclasses.replace(detector, signature=cell.signature)
+
+    def place(self, cell: CellCube) -> tuple[slice, slice]:
+        """Rows and columns."""
+        rows, columns = (slice(0, min(self.block, size)) for size in cell.shape)
+        return rows, columns
 
 
-def keras_maps(
-    cube: str, samples: str, series: str, windows: int, tiles: int
-) -> Callable[[], NDArray[np.float32]]:
-    """All windows on some tiles; the first window on the whole cell, which is not timed."""
-    cell, chosen, detector = _opened(cube, samples, windows)
+def our_maps(task: Task) -> Callable[[], Maps]:
+    """All windows, [window, y, x]."""
+    cell, windows, detector = task.open()
+    return lambda: score_place(detector, cell, windows, *task.place(cell))
+
+
+def keras_maps(task: Task, tiles: list[str]) -> Callable[[], Maps]:
+    """All windows on some tiles; gives the first window near the corner, which is not timed."""
+    cell, windows, detector = task.open()
     arrays = weights(detector.networks[0])
-    spans = [slice(*span) for span in chosen[["first", "stop"]].to_numpy()]
-    longest = max(span.stop - span.start for span in spans)
-    network = keras_network(SPEC, longest, (TILE, TILE))
+    network = keras_network(SPEC, task.cut.most, (TILE, TILE))
     assign(network, arrays)
-    whole = _whole(cell, spans[0], arrays)
+    corner = _corner(cell, slice(*windows[["first", "stop"]].to_numpy()[0]), arrays)
 
-    def run() -> NDArray[np.float32]:
-        for rows, columns in tiles_of(Cube.open(Path(cube)))[:tiles]:
-            name = f"{rows.start // TILE}_{columns.start // TILE}.gz"
-            with gzip.open(Path(series) / name, "rb") as file:
-                flat = np.frombuffer(file.read(), np.float32).reshape(len(cell.times), -1)
-            values = _channels_last(flat)
-            given, steps = padded([values[span] for span in spans], longest)
+    def run() -> Maps:
+        for tile in tiles:
+            found = islice(singles(Path(tile), task.cut, task.stride), len(windows))
+            given, steps = padded([window["values"] for window in found], task.cut.most)
             network.predict({"values": given, "steps": steps}, verbose=0)
-        return whole
+        return corner
 
     return run
 
 
-def _opened(cube: str, samples: str, windows: int) -> tuple[CellCube, pd.DataFrame, Detector]:
-    (cell,) = Cube.open(Path(cube)).cells.values()
-    found = Samples.open(Path(samples)).windows
-    detector = dataclasses.replace(published_detector("s12"), signature=cell.signature)
-    return cell, found[found["complete"]].iloc[:windows], detector
+def updated_maps(task: Task, before: Path) -> Callable[[], tuple[NDArray[np.int64], Maps]]:
+    """Windows that show something else than in the cube before: their numbers and maps."""
+    cell, windows, detector = task.open()
+    old, then, _ = dataclasses.replace(task, cube=before).open()
+    earlier = shown_digests(detector, old, then)
+
+    def run() -> tuple[NDArray[np.int64], Maps]:
+        now = shown_digests(detector, cell, windows)
+        changed = np.flatnonzero([mine != other for mine, other in zip(now, earlier, strict=True)])
+        maps = score_place(detector, cell, windows.iloc[changed], *task.place(cell))
+        return changed, maps
+
+    return run
 
 
-def _whole(
-    cell: CellCube, span: slice, arrays: dict[str, NDArray[np.float32]]
-) -> NDArray[np.float32]:
-    rows, columns = (slice(0, size) for size in cell.shape)
+def late_look(task: Task, source: Observations, holding: int) -> Place:
+    """An observation that only the last windows hold, and without which steps keep their times."""
+    cell, windows, _ = task.open()
+    first, stop = (windows[name].to_numpy() for name in ("first", "stop"))
+    for row in source.table.sort_values("time", ascending=False).itertuples():
+        step = int(np.searchsorted(cell.times, row.time))
+        if row.time not in cell.times and ((first <= step) & (step < stop)).sum() == holding:
+            return row.cell, row.sensor, row.time
+    raise SystemExit(f"no observation is held by {holding} of {len(windows)} windows alone")
+
+
+def without(task: Task, source: Observations, look: Place, settings: StackStage, to: Path) -> Path:
+    """The cube as it was before that observation came."""
+    link_tree(task.cube, to)
+    revise(to, Amended(source, drop=[look]), settings)
+    return to
+
+
+def _corner(cell: CellCube, span: slice, arrays: dict[str, Maps]) -> Maps:
+    """Scores of the cell's corner by Keras, from a larger one, [y, x]."""
+    rows, columns = (slice(0, min(TILE + 2 * CONTEXT, size)) for size in cell.shape)
     roles = ("radar_a", "radar_b", "optical")
     parts = [
         cell.read(cell.roles[role], span.start, span.stop, rows, columns).values for role in roles
     ]
     values, steps = padded([np.concatenate(parts, axis=-1)], span.stop - span.start)
-    network: keras.Model = keras_network(SPEC, values.shape[1], cell.shape)
+    network = keras_network(SPEC, values.shape[1], values.shape[2:4])
     assign(network, arrays)
-    return np.asarray(network.predict({"values": values, "steps": steps}, verbose=0)[0])
-
-
-def _channels_last(flat: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of each step one sensor's tile after the other, as `benchmarks.stack` writes them."""
-    parts = np.split(flat, np.cumsum([2 * TILE**2, 2 * TILE**2]), axis=1)
-    return np.concatenate([part.reshape(len(flat), TILE, TILE, -1) for part in parts], axis=-1)
+    found = np.asarray(network.predict({"values": values, "steps": steps}, verbose=0)[0])
+    return found[: TILE + CONTEXT, : TILE + CONTEXT]

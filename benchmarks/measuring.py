@@ -2,14 +2,15 @@
 
 Memory is what a process takes beyond its imports. CPU seconds are the least of some rounds: other
 work on a machine only adds to them. What the machine could do at best is measured in between.
+Linux only: memory is read from /proc.
 """
 
 import multiprocessing
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -59,20 +60,45 @@ class Side:
 
 
 def by_turns(
-    ours: Prepare, plain: Prepare, options: dict[str, Any], *, rounds: int = 3, threads: int = 1
+    ours: Prepare,
+    plain: Prepare,
+    options: dict[str, Any],
+    *,
+    rounds: int = 3,
+    threads: int = 1,
+    plain_options: dict[str, Any] | None = None,
+    warm: bool = True,
 ) -> tuple[Cost, Cost, Any, Any]:
-    """Run two ways by turns, after a first run of each that doesn't count.
+    """Run two ways by turns, after a first run of ours that doesn't count.
+
+    Args:
+        ours: one way.
+        plain: the other.
+        options: of both, or of ours alone.
+        rounds: turns that count.
+        threads: cores of each.
+        plain_options: those of the plain way, where they differ.
+        warm: whether the plain way has a first run as well that doesn't count.
 
     Returns:
-        Least cost of ours and of the plain way, and what either gave.
+        Least cost of ours and of the plain way, and what either gave last.
     """
-    sides = [Side(prepare, options, threads) for prepare in (ours, plain)]
-    outputs = [side.turn()[1] for side in sides]
-    found = [[side.turn()[0] for side in sides] for _ in range(rounds)]
+    sides = [Side(ours, options, threads), Side(plain, plain_options or options, threads)]
+    for side in sides if warm else sides[:1]:
+        side.turn()
+    found = [[side.turn() for side in sides] for _ in range(rounds)]
     for side in sides:
         side.end()
-    mine, other = (least(list(costs)) for costs in zip(*found, strict=True))
-    return mine, other, *outputs
+    mine, other = (least([cost for cost, _ in turns]) for turns in zip(*found, strict=True))
+    return mine, other, *(output for _, output in found[-1])
+
+
+def alone(prepare: Prepare, options: dict[str, Any], *, threads: int = 1) -> tuple[Cost, Any]:
+    """One run in a process of its own."""
+    side = Side(prepare, options, threads)
+    found = side.turn()
+    side.end()
+    return found
 
 
 def least(costs: list[Cost]) -> Cost:
@@ -125,15 +151,20 @@ def _best(run: Callable[[], Any], clock: Callable[[], float] = time.process_time
 
 def _serve(prepare: Prepare, options: dict[str, Any], threads: int, pipe: Connection) -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    before = _peak()
+    before = _memory("VmRSS")
+    with suppress(OSError):  # else the peak is that of the imports, where these took more
+        Path("/proc/self/clear_refs").write_text("5")
     run = prepare(**options)
     while pipe.recv():
         cpu, wall = time.process_time(), time.perf_counter()
         output = run()
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         size = written(output) if isinstance(output, Path) else 0.0
-        pipe.send((Cost(cpu, wall, _peak() - before, size), output))
+        pipe.send((Cost(cpu, wall, _memory("VmHWM") - before, size), output))
 
 
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _memory(name: str) -> float:
+    """MB of this process: `VmRSS` now, `VmHWM` at most."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    (kilobytes,) = (line.split()[1] for line in status if line.startswith(f"{name}:"))
+    return int(kilobytes) / 1024

@@ -1,37 +1,47 @@
-"""Windows, labels and training batches, and the same the plain way: a copy of every window.
+"""Our windows, labels and training batches, and batches read from GZIP TFRecords.
 
-Used by `benchmarks.bench`. The plain way cuts each window out of its tile's series, computes its
-label from the copy (SciPy's chi-square, cut by cut) and writes both as GZIP TFRecords, which
-training then reads again (method sections 6 and 9). Labels follow the formulas that
-`groundshift.samples.labels` documents, so that both ways give the same.
+Used by `benchmarks.bench`. Windows are the published triples (method section 6.2), those at the
+series' edges included, so that both ways do the same work; what else a samples artifact holds is
+made as the stage makes it.
 """
 
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
-from benchmarks.labels import measure, window_settings
-from groundshift.cube.store import Cube, Frames
-from groundshift.samples.labels.index import IndexParts, index_bands
-from groundshift.samples.labels.omnibus import FLOOR, MIN_LOOKS
-from groundshift.samples.labels.synthetic import Formula
+from benchmarks.labels import window_settings
+from benchmarks.plain_stack import example
+from benchmarks.plain_windows import Cut
+from groundshift.artifacts import writing
+from groundshift.cube.store import CellCube, Cube
+from groundshift.domain.time import DAY
+from groundshift.models.losses import tanimoto_with_complement
+from groundshift.models.networks import NetworkSpec, build
+from groundshift.reference import single_windows, triple_windows
+from groundshift.samples.build import build_planned
+from groundshift.samples.labels.index import IndexParts
+from groundshift.samples.labels.synthetic import PartMeans
 from groundshift.samples.loader import Batch, Loader
+from groundshift.samples.plan import Plan
+from groundshift.samples.splits import patches, sides
 from groundshift.samples.store import Samples
+from groundshift.samples.windows import Windows
+from groundshift.settings import WindowStage
 
 TILE = 32
 BATCH = 32
 Place = tuple[slice, slice]
-Labels = dict[tuple[int, int], NDArray[np.float32]]
-"""By number of the tile and id of the window."""
 
 
 def tiles_of(cube: Cube) -> list[Place]:
@@ -44,145 +54,74 @@ def tiles_of(cube: Cube) -> list[Place]:
     ]
 
 
-def our_labels(
-    cube: str, samples: str, workload: str, days: int, stride: int, tiles: int
-) -> Callable[[], Labels]:
-    """A whole samples artifact: windows, splits, betas, both kinds of labels and the card."""
+def published(times: NDArray[np.int64], cut: Cut) -> Windows:
+    """The published triples of a time line."""
+    length = cut.days * DAY
+    ranges = triple_windows(times, length=length, stride=1, min_steps=cut.least, max_steps=cut.most)
+    problem = np.full(len(ranges), "", "<U32")
+    return Windows("triple", length, times[ranges[:, 1, 0]], ranges, problem)
+
+
+def mapped_windows(times: NDArray[np.int64], cut: Cut, stride: int) -> pd.DataFrame:
+    """The published windows that are mapped: id, first, stop."""
+    ranges = single_windows(
+        times, length=cut.days * DAY, stride=stride, min_steps=cut.least, max_steps=cut.most
+    )
+    columns = {"id": np.arange(len(ranges)), "first": ranges[:, 0], "stop": ranges[:, 1]}
+    return pd.DataFrame(columns)
+
+
+def planned(cell: CellCube, cut: Cut, settings: WindowStage) -> Plan:
+    """Windows of a cell with synthetic labels, and patches of a tile each."""
+    windows = published(cell.times, cut)
+    both = sides(windows.start, windows.end, None).astype(object)
+    table = windows.table(cell.cell.id).assign(side=both)
+    own = settings.window
+    squares = patches([cell.cell], own.split, own.patch, area=cell.cell.core)
+    return Plan(table, squares, ("synthetic",), ())
+
+
+def our_samples(cube: str, workload: str, cut: Cut, folder: str) -> Callable[[], Path]:
+    """A whole samples artifact: windows, splits, betas, labels and the card."""
     opened = Cube.open(Path(cube))
-    settings = window_settings(Path(workload), days, stride)
-    os.environ["GROUNDSHIFT_WORK"] = tempfile.mkdtemp()
-
-    def run() -> Labels:
-        with tempfile.TemporaryDirectory() as folder:
-            measure(opened, settings, Path(folder) / "samples")
-            return labels_of(Samples.open(Path(folder) / "samples"), opened, tiles)
-
-    return run
-
-
-def labels_of(samples: Samples, cube: Cube, tiles: int) -> Labels:
-    """Synthetic labels of the first tiles."""
-    (cell,) = cube.cells
-    ids = samples.labelled(cell)
-    return {
-        (number, int(window)): label
-        for number, place in enumerate(tiles_of(cube)[:tiles])
-        for window, label in zip(ids, samples.label_series(cell, "synthetic", *place), strict=True)
-    }
-
-
-def plain_labels(
-    cube: str, samples: str, workload: str, days: int, stride: int, tiles: int
-) -> Callable[[], Labels]:
-    """Some tiles: every window cut out, labelled and written as a TFRecord."""
-    opened, indexed = Cube.open(Path(cube)), Samples.open(Path(samples))
     (cell,) = opened.cells.values()
-    settings = window_settings(Path(workload), days, stride)
-    formula = Formula.of(settings.window)
-    windows = indexed.windows[indexed.windows["complete"]]
-    betas = indexed.betas.set_index(["id", "part"])["beta"].to_dict()
-    bands = list(index_bands(opened.sensors[cell.roles["optical"]]))
+    settings = window_settings(Path(workload), cut.days, 1, labels="synthetic")
+    os.environ["GROUNDSHIFT_WORK"] = tempfile.mkdtemp(dir=folder)
+    inputs = {"cube": opened.manifest.content_hash}
+    numbers = iter(range(100))
 
-    def run() -> Labels:
-        found: Labels = {}
-        with tempfile.TemporaryDirectory() as folder:
-            for number, place in enumerate(tiles_of(opened)[:tiles]):
-                series = {
-                    role: cell.read(sensor, 0, len(cell.times), *place)
-                    for role, sensor in cell.roles.items()
-                }
-                with tf.io.TFRecordWriter(f"{folder}/{number}.tfrecords", "GZIP") as file:
-                    for window in windows.itertuples():
-                        label = _label(series, window, betas, bands, formula)
-                        now = slice(window.first, window.stop)
-                        values = np.concatenate([s.values[now] for s in series.values()], axis=-1)
-                        file.write(record(values, label))
-                        found[number, window.id] = label
-        return found
+    def run() -> Path:
+        output = Path(folder) / f"samples_{next(numbers)}"
+        with writing(
+            output, "samples", area="benchmark", settings=settings.affecting(), inputs=inputs
+        ) as draft:
+            build_planned(opened, None, planned(cell, cut, settings), settings, draft)
+        return output
 
     return run
 
 
-def _label(
-    series: dict[str, Frames], window: Any, betas: Any, bands: list[int], formula: Formula
-) -> NDArray[np.float32]:
-    evidences = []
-    for role in ("radar_a", "radar_b"):
-        now = slice(window.first, window.stop)
-        evidences.append(_evidence(series[role].values[now], series[role].fresh[now], formula))
-    radar = np.nanmean(evidences, axis=0)
-    indices = []
-    for part in ("previous", "next"):
-        span = slice(getattr(window, f"{part}_first"), getattr(window, f"{part}_stop"))
-        looks = series["optical"].fresh[span][..., None]
-        values = series["optical"].values[span][..., bands].astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            mean = ((values * looks).sum(axis=0) / looks.sum(axis=0)).astype(np.float32)
-        beta = betas[window.id, part]
-        indices.append(IndexParts.of(mean).endisi(beta, formula.shift))
-    change = np.abs(indices[1] - indices[0])
-    return np.clip(formula.gain * radar * change, 0, 1).astype(np.float32)
+def made(samples: Path, cube: Cube, place: Place) -> tuple[NDArray[Any], ...]:
+    """Of one tile what the plain way computes: sums [window, 2, 4], labels [window, y, x]."""
+    (cell,) = cube.cells.values()
+    opened = Samples.open(samples)
+    means = PartMeans(cell, opened.windows).read(place)
+    sums = np.array([IndexParts.of(mean).sums() for mean in means]).reshape(-1, 2, 4)
+    return sums, opened.label_series(cell.cell.id, "synthetic", *place)
 
 
-def _evidence(
-    power: NDArray[np.float32], fresh: NDArray[np.bool_], formula: Formula
-) -> NDArray[np.float64]:
-    """Evidence of a step, [y, x]; NaN with too few looks. Sums of each window from the start."""
-    enl = formula.test.looks
-    seen = fresh & (power > FLOOR).all(axis=-1)
-    sums = np.where(seen[..., None], power, 0).astype(np.float64).cumsum(axis=0)
-    logs = np.where(seen, np.log(np.where(seen[..., None], power, 1)).sum(axis=-1), 0).cumsum(0)
-    counts = seen.cumsum(axis=0)
-    total = counts[-1]
-    least = np.maximum(np.minimum(MIN_LOOKS, total // 2), 1)
-
-    def fit(sums: NDArray[np.float64], count: NDArray[Any]) -> NDArray[np.float64]:
-        return np.asarray(count * np.log(sums / count[..., None]).sum(axis=-1))
-
-    def unrest(spread: NDArray[np.float64], count: NDArray[Any]) -> NDArray[np.float64]:
-        rho = 1 - (count + 1) / (6 * enl * count)
-        return np.asarray(2 * enl * rho * spread - power.shape[-1] * (count - 1))
-
-    best = np.full(total.shape, np.inf)
-    step, rest = np.zeros(total.shape), np.zeros(total.shape)
-    with np.errstate(all="ignore"):
-        whole = fit(sums[-1], total)
-        for cut in range(len(power) - 1):
-            before, after = counts[cut], total - counts[cut]
-            left, right = fit(sums[cut], before), fit(sums[-1] - sums[cut], after)
-            better = (left + right < best) & (before >= least) & (after >= least)
-            rho = 1 - (1 / before + 1 / after - 1 / total) / (6 * enl)
-            sides = unrest(left - logs[cut], before)
-            sides += unrest(right - logs[-1] + logs[cut], after)
-            best = np.where(better, left + right, best)
-            step = np.where(better, 2 * enl * rho * (whole - left - right), step)
-            rest = np.where(better, np.maximum(sides, 0), rest)
-        cuts = np.maximum(total - 2 * least + 1, 1)
-        bound = chi2.isf(1 - (1 - formula.test.significance) ** (1 / cuts), power.shape[-1])
-        found = np.clip((step - bound) / bound, 0, 1) * step / (step + rest)
-    return np.where(total >= MIN_LOOKS, np.where(step > bound, found, 0), np.nan)
+def regional(samples: Path) -> NDArray[np.float64]:
+    """Betas [window, 2] of the whole area."""
+    return Samples.open(samples).betas["beta"].to_numpy(np.float64).reshape(-1, 2)
 
 
-def record(values: NDArray[np.float32], label: NDArray[np.float32]) -> bytes:
-    """A window and its label as the published program writes them."""
-    parts = {"Feature": values, "Label": label}
-    serialised = {
-        name: tf.train.Feature(
-            bytes_list=tf.train.BytesList(value=[tf.io.serialize_tensor(part).numpy()])
-        )
-        for name, part in parts.items()
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=serialised))
-    return bytes(example.SerializeToString())
-
-
-def our_batches(cube: str, samples: str, records: str) -> Callable[[], list[str]]:
+def our_batches(cube: str, samples: str, records: str, count: int) -> Callable[[], list[str]]:
     """An epoch of training batches from the cube."""
-    loader = loader_of(cube, samples)
+    loader = loader_of(cube, samples, count)
     return lambda: [digest for batch in loader.epoch() for digest in _digests(batch)]
 
 
-def tfrecord_batches(cube: str, samples: str, records: str) -> Callable[[], list[str]]:
+def tfrecord_batches(cube: str, samples: str, records: str, count: int) -> Callable[[], list[str]]:
     """The same from GZIP TFRecords, padded."""
     schema = {name: tf.io.FixedLenFeature([], tf.string) for name in ("Feature", "Label")}
 
@@ -205,25 +144,53 @@ def tfrecord_batches(cube: str, samples: str, records: str) -> Callable[[], list
     return run
 
 
-def write_records(cube: Path, samples: Path, folder: Path) -> int:
+def write_records(cube: str, samples: str, records: str, count: int) -> int:
     """The loader's windows as GZIP TFRecords, a file per patch; gives their number."""
+    folder = Path(records)
     folder.mkdir()
-    count = 0
+    windows = 0
     by_patch: dict[int, list[bytes]] = {}
-    for batch in loader_of(str(cube), str(samples)).epoch():
+    for batch in loader_of(cube, samples, count).epoch():
         for values, label, patch in _windows(batch):
-            by_patch.setdefault(patch, []).append(record(values, label))
-            count += 1
-    for patch, records in by_patch.items():
+            by_patch.setdefault(patch, []).append(example({"Feature": values, "Label": label}))
+            windows += 1
+    for patch, found in by_patch.items():
         with tf.io.TFRecordWriter(str(folder / f"{patch:08}.tfrecords"), "GZIP") as file:
-            for each in records:
+            for each in found:
                 file.write(each)
-    return count
+    return windows
 
 
-def loader_of(cube: str, samples: str) -> Loader:
-    """The training samples in their order."""
-    return Loader(Samples.open(Path(samples)), Cube.open(Path(cube)), "training", batch=BATCH)
+def loader_of(cube: str, samples: str, count: int, batch: int = BATCH) -> Loader:
+    """All windows of the first training patches, in their order."""
+    opened = Samples.open(Path(samples))
+    training = opened.splits[opened.splits["split"] == "training"].sort_values("patch")
+    opened.splits = training.iloc[:count]
+    return Loader(opened, Cube.open(Path(cube)), "training", batch=batch)
+
+
+def waiting(cube: str, samples: str, records: str, count: int) -> Callable[[], float]:
+    """Share of the time of some training steps that they wait for batches, of two windows each."""
+    network = build(NetworkSpec.of_era("s12"), seed=0)
+    network.compile(keras.optimizers.SGD(1e-5), loss=lambda y, p: tanimoto_with_complement(y, p))
+    loader = loader_of(cube, samples, count, batch=2)
+
+    def train(batch: Batch) -> None:
+        given = {"values": batch.values, "steps": batch.steps}
+        network.train_on_batch(given, np.nan_to_num(batch.labels))
+
+    def run() -> float:
+        batches = loader.epoch()
+        train(next(batches))  # compiles
+        started, waited = time.perf_counter(), 0.0
+        for _ in range(4):
+            asked = time.perf_counter()
+            batch = next(batches)
+            waited += time.perf_counter() - asked
+            train(batch)
+        return waited / (time.perf_counter() - started)
+
+    return run
 
 
 def _digests(batch: Batch) -> Iterator[str]:

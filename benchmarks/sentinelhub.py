@@ -26,9 +26,9 @@ from sentinelhub import CRS, BBox, DataCollection, SHConfig
 from components.fetch.stage import run
 from groundshift.observations.store import Observations
 from tests.hub import scenes
-from tests.hub.certificates import write_certificates
 from tests.hub.fixtures import SENSORS, settings_for
 from tests.hub.service import CLIENT, SECRET, Hub, serving
+from tests.loopback.certificates import write_certificates
 
 PERIOD = {"start": "2020-03-01", "end": "2020-09-01"}
 

@@ -142,7 +142,7 @@ def _fetched(api: Api, case: Case, edge: int, concurrency: int, folder: Path) ->
         unequal += int(((difference > allowed) & valid).sum() + (valid & ~own.valid).sum())
     requests, size = sum(cost.requests for cost in plan), sum(cost.bytes for cost in plan)
     return (
-        f"{dates} | {compared / 1e6:.1f} million | {unequal} | {len(api.parts)} ({requests}) | "
+        f"{dates} | {compared / 1e6:.1f} million | {unequal} | {len(api.asked)} ({requests}) | "
         f"{api.bytes / 1e6:.1f} ({size / 1e6:.1f}) | {spent:.0f}"
     )
 

@@ -4,21 +4,20 @@
 
 WORKLOAD is a folder of EOPatches as the published pipeline downloads them (`S1_asc/eopatches`,
 `S1_dsc/eopatches`, `S2/eopatches`) with a `manifest.json` that names `start` and `end`. Every row
-is a process of its own; CPU seconds and memory leave out what its imports cost. The baseline keeps
-three float32 frames, walks all observations with `numpy.where`, and at every step appends each
-tile of 32 x 32 pixels to that tile's gzip file. A ratio is printed only if both hold the same
-values.
+is a process of its own; CPU seconds and memory leave out what its imports cost. The baseline
+(`benchmarks.plain_stack`) keeps three float32 frames, walks all observations with `numpy.where`,
+and at every step appends each tile of 32 x 32 pixels to that tile's GZIP TFRecords. A ratio is
+printed only if both hold the same values.
 """
 
 import argparse
-import gzip
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -58,14 +57,23 @@ def main() -> None:
         options.json.write_text(json.dumps({"rows": numbers, "equal": same}, indent=1) + "\n")
 
 
-def compare(workload: Path, folder: Path) -> tuple[dict[str, Cost], bool]:
-    """Run fetch, stack and the baseline on a workload, and compare what they made."""
-    rows = {
-        "fetch": measured(run_fetch, workload, folder),
-        "stack": measured(run_stack, workload, folder),
-        "baseline": measured(run_baseline, workload, folder),
-    }
-    return rows, equal(workload, folder)
+def compare(workload: Path, folder: Path, edge: int | None = None) -> tuple[dict[str, Cost], bool]:
+    """Run stack and the baseline on a workload, and compare what they made.
+
+    Args:
+        workload: fetched first, if `folder` does not hold the observations yet.
+        folder: where all goes.
+        edge: of the corner that the baseline takes, in pixels; None is all.
+    """
+    # TensorFlow is imported for the plain way alone, so that ours is measured without it.
+    from benchmarks.plain_stack import run_baseline
+
+    rows = {}
+    if not (folder / "observations").exists():
+        rows["fetch"] = measured(run_fetch, workload, folder)
+    rows["stack"] = measured(run_stack, workload, folder)
+    rows["baseline"] = measured(partial(run_baseline, edge=edge), workload, folder)
+    return rows, equal(folder)
 
 
 def show(rows: dict[str, Cost], same: bool) -> None:
@@ -118,56 +126,38 @@ def run_fetch(workload: Path, folder: Path) -> Path:
 
 def run_stack(workload: Path, folder: Path) -> Path:
     """Observations to a cube."""
-    settings = StackStage.model_validate(shared(workload) | {"stack": {"step": f"{STEP}s"}})
-    stack(settings, observations=folder / "observations", cube=folder / "cube")
+    observations, cube = folder / "observations", folder / "cube"
+    stack(stack_settings(workload), observations=observations, cube=cube)
     return folder / "cube"
 
 
-def run_baseline(workload: Path, folder: Path) -> Path:
-    """The published algorithm (method 5) as plainly as it can be said."""
-    output = folder / "tiles"
-    output.mkdir()
-    start, end = _period(workload)
-    looks = sorted((time, name) for name in SENSORS for time in _times(workload, name))
-    last = {(time - start) // STEP: time for time, _ in looks if start <= time < end}
-    steps = set(last.values())
-    frames = {name: np.zeros_like(_load(workload, name, 0)[0]) for name in SENSORS}
-    with ExitStack() as open_files:
-        files = {
-            tile: open_files.enter_context(gzip.open(output / f"{tile[0]}_{tile[1]}.gz", "wb", 6))
-            for tile in _tiles(frames["s2"].shape[:2])
-        }
-        for number, (moment, name) in enumerate(looks):
-            values, valid = _load(workload, name, moment)
-            frames[name] = np.where(valid[..., None], values, frames[name])
-            follows = number + 1 < len(looks) and looks[number + 1][0] == moment
-            if moment in steps and not follows:
-                for (j, i), file in files.items():
-                    part = (slice(j * TILE, (j + 1) * TILE), slice(i * TILE, (i + 1) * TILE))
-                    for frame in frames.values():
-                        file.write(np.ascontiguousarray(frame[part]).tobytes())
-    return output
+def stack_settings(workload: Path) -> StackStage:
+    """Steps of two days."""
+    return StackStage.model_validate(shared(workload) | {"stack": {"step": f"{STEP}s"}})
 
 
-def equal(workload: Path, folder: Path) -> bool:
-    """Whether the cube holds, at every step and in every tile, what the baseline wrote."""
+def equal(folder: Path) -> bool:
+    """Whether the cube holds, at every step and in every tile of the baseline, what that wrote."""
+    from benchmarks.plain_stack import read_tile
+
     (cell,) = Cube.open(folder / "cube").cells.values()
     steps = len(cell.times)
-    for j, i in _tiles(cell.shape):
+    for path in sorted((folder / "tiles").iterdir()):
+        j, i = map(int, path.stem.split("_"))
         part = (slice(j * TILE, (j + 1) * TILE), slice(i * TILE, (i + 1) * TILE))
-        ours = [cell.read(name, 0, steps, *part).values for name in SENSORS]
-        with gzip.open(folder / "tiles" / f"{j}_{i}.gz", "rb") as file:
-            plain = np.frombuffer(file.read(), np.float32)
-        # Of each step the baseline holds one sensor's tile after the other.
-        flat = np.concatenate([image.reshape(steps, -1) for image in ours], axis=1)
-        if not np.array_equal(plain, flat.ravel()):
+        ours = [cell.read(name, 0, steps, *part) for name in SENSORS]
+        plain = read_tile(path)
+        values = np.concatenate([frames.values for frames in ours], axis=-1)
+        fresh = np.stack([frames.fresh for frames in ours], axis=-1)
+        same = np.array_equal(plain["values"], values) and np.array_equal(plain["fresh"], fresh)
+        if not same or not np.array_equal(plain["seconds"], cell.times):
             return False
     return True
 
 
 def shared(workload: Path) -> dict[str, Any]:
     """What every stage's settings say of the workload's place and period."""
-    start, end = (datetime.fromtimestamp(second, UTC).isoformat() for second in _period(workload))
+    start, end = (datetime.fromtimestamp(second, UTC).isoformat() for second in period(workload))
     first = workload / SENSORS["s1_asc"][0] / "eopatches"
     return {
         "name": "benchmark",
@@ -176,27 +166,29 @@ def shared(workload: Path) -> dict[str, Any]:
     }
 
 
-def _period(workload: Path) -> tuple[int, int]:
+def period(workload: Path) -> tuple[int, int]:
+    """Start and end (exclusive) in seconds since 1970."""
     described = json.loads((workload / "manifest.json").read_text())
     start, end = (datetime.fromisoformat(described[key]) for key in ("start", "end"))
     return int(start.replace(tzinfo=UTC).timestamp()), int(end.replace(tzinfo=UTC).timestamp())
 
 
-def _times(workload: Path, name: str) -> list[int]:
+def times(workload: Path, name: str) -> list[int]:
+    """Acquisition times of a sensor in order."""
     folder = workload / SENSORS[name][0] / "eopatches"
     return sorted(time for path in folder.iterdir() if (time := find_stamp(path.name)) is not None)
 
 
-def _load(workload: Path, name: str, moment: int) -> tuple[NDArray[np.float32], NDArray[Any]]:
+def load(workload: Path, name: str, moment: int) -> tuple[NDArray[np.float32], NDArray[Any]]:
     """Values [y, x, band] and validity [y, x] of an observation; moment 0 is the first one."""
     place, feature, _ = SENSORS[name]
-    moment = moment or _times(workload, name)[0]
+    moment = moment or times(workload, name)[0]
     patch = workload / place / "eopatches" / f"{datetime.fromtimestamp(moment, UTC):%Y%m%dT%H%M%S}"
     values = np.load(patch / "data" / f"{feature}.npy")[0]
     return values, np.load(patch / "mask" / "dataMask.npy")[0, :, :, 0]
 
 
-def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+def squares(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """Rows and columns of the whole tiles of an image."""
     return product(range(shape[0] // TILE), range(shape[1] // TILE))
 

@@ -31,6 +31,7 @@ from groundshift.artifacts.outcomes import (
 from groundshift.artifacts.versions import Version
 from groundshift.artifacts.writing import recording
 from groundshift.errors import GroundshiftError, SettingsError, SourceError
+from groundshift.memory import peak, shown
 from groundshift.services import tracking
 from groundshift.services.run_tree import RUN_ID
 from groundshift.settings import StageSettings
@@ -127,6 +128,17 @@ def execute(verb: Verb, common: Common, values: dict[str, Any]) -> None:
     typer.echo(summary.to_json())
 
 
+def _tell_of_excess(stage: str, limit: int | None) -> None:
+    """Say so where a stage took more memory than it was given: its estimate was wrong."""
+    if limit is not None and (taken := peak()) > limit:
+        log.warning(
+            "%s took %s of memory, more than memory=%s allows: nothing is lost, but plan with more",
+            stage,
+            shown(taken),
+            shown(limit),
+        )
+
+
 def start_logging() -> None:
     """Log to standard error; standard output is the summary's."""
     logging.basicConfig(
@@ -175,6 +187,7 @@ def _work(
             version = Version.of(summary.artifact, contract).pointer
             summary = dataclasses.replace(summary, version=version)
             tracked.finish(summary)
+        _tell_of_excess(verb.stage, settings.memory)
         location = ""
         if store is not None:
             reference = task.keep(folders[output], contract)

@@ -61,13 +61,13 @@ OUTPUTS = {
     "model": "the trained networks with their signature",
     "observations": "images of every sensor on the cell's grid, masked and checked",
     "plan": "index of the area's cells, through which later stages find every cell's results",
+    "promoted": "whether the model is the champion now",
     "report": "the page to read",
     "retrain": "whether the drift makes training pay",
     "roc": "receiver operating characteristic on held-out blocks",
     "samples": "windows, patches and labels",
     "scores": "change scores and events of this cell",
     "summary": "the network beside every baseline",
-    "verdict": "passed, failed or inconclusive",
 }
 
 

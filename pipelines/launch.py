@@ -15,6 +15,7 @@ import typer
 import yaml
 
 from groundshift.artifacts import ArtifactStore
+from groundshift.artifacts.cache import LIMIT
 from groundshift.errors import SettingsError
 from groundshift.services import tracking
 from groundshift.storage.bucket import PATIENCE, TIMEOUT
@@ -39,12 +40,14 @@ _PASSED_ON = (
     "AWS_REGION",
     TIMEOUT,
     PATIENCE,
+    LIMIT,
 )
 """Variables that containers get too: MLflow and S3 count wherever a task runs."""
 
 
 _UNMAPPED = {
-    "training": "The model did not pass the gate of evaluate: nothing was mapped.",
+    "training": "The model did not become the champion (groundshift models show says why): nothing "
+    "was mapped, and what is published stays.",
     "monitoring": "Nothing new: every cell is published as it is.",
     "retraining": "Nothing was mapped.",
 }
@@ -174,9 +177,14 @@ def containers(job: Job, store: ArtifactStore, network: str) -> "Engine":
     return ContainerEngine(
         mounts=mounts,
         folder=Path.cwd(),
-        environment={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        environment=passed_on(),
         network=network or None,
     )
+
+
+def passed_on() -> dict[str, str]:
+    """Variables that containers get; they are in no pipeline and no record of a run."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
 def on_a_cluster(job: Job, package: Path, server: "Server", timeout: float) -> bool:

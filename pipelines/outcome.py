@@ -48,8 +48,9 @@ def tasks(result: "RunResult") -> str:
 
 def named(maps: Path, evaluation: Path) -> str:
     """Name the maps and their report, the scores of their model, the MLflow run."""
+    events = "events.geojson, " if (maps / "events.geojson").is_file() else ""
     lines = [
-        f"  maps    {maps}/ ({_count(maps, '*.tif')} GeoTIFFs, events.geojson, catalogue)",
+        f"  maps    {maps}/ ({_count(maps, '*.tif')} GeoTIFFs, {events}catalogue)",
         f"  report  {maps / 'report.html'}",
     ]
     lines += _scores(evaluation / "metrics.json")

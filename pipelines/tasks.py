@@ -132,7 +132,7 @@ class Tasks:
         return task.outputs["model"]
 
     def evaluate(self, index: Channel, model: Channel) -> Any:
-        """Evaluation and verdict; a model that passes becomes the champion."""
+        """Evaluation, and whether the model became the champion by it."""
         return self._task(
             "evaluate", evaluate.evaluate, "Evaluate", cube=index, samples=index, model=model
         )

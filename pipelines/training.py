@@ -6,7 +6,7 @@ from pipelines.tasks import Cell, Channel, Result, Tasks
 
 
 def training(tasks: Tasks) -> None:
-    """Fetch, stack and label every cell, train, evaluate, and map if the model passes."""
+    """Fetch, stack and label every cell, train, evaluate, and map if the model becomes champion."""
     plan = tasks.plan()
     index = tasks.index(plan)
     cells = plan.outputs["cells"]
@@ -18,7 +18,9 @@ def training(tasks: Tasks) -> None:
 
 
 def learn(tasks: Tasks, cells: Channel, index: Channel, *, summed: Channel) -> None:
-    """Label every cell, train, judge, and map every cell if the model passes.
+    """Label every cell, train, judge, and map every cell if the model becomes the champion.
+
+    What is published is the champion's: maps of a model that was kept out replace nothing.
 
     Args:
         tasks: of the pipeline.
@@ -32,7 +34,8 @@ def learn(tasks: Tasks, cells: Channel, index: Channel, *, summed: Channel) -> N
     model = tasks.train(index, labelled)
     evaluated = tasks.evaluate(index, model)
     result = Result(model, evaluated.outputs["evaluation"])
-    with dsl.If(evaluated.outputs["verdict"] != "failed", name="the model passes"):
+    promoted = evaluated.outputs["promoted"]
+    with dsl.If(promoted == True, name="it is the champion"):  # noqa: E712 (kfp's)
         with tasks.every_cell(cells, "every cell: map") as item:
             mapped = tasks.infer(Cell(item.cell, item.key), index, result)
         tasks.report(index, result, mapped)

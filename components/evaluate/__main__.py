@@ -1,16 +1,17 @@
 """Command line of the evaluate stage: `python -m components.evaluate`."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from components import shell
+from components import by_parts, shell
 from components.evaluate import drift as drifting
 from components.evaluate.promotion import decide
 from components.evaluate.stage import run
 from groundshift.artifacts import Summary
 from groundshift.errors import SettingsError
-from groundshift.settings import EvaluateStage
+from groundshift.settings import StageSettings
 
 app = shell.app(
     "evaluate",
@@ -31,8 +32,8 @@ ChampionHash = Annotated[
 
 @shell.command(app, "evaluate")
 def main(
-    task: shell.Task[EvaluateStage],
-    cube: shell.Input,
+    task: shell.Task[StageSettings],
+    cube: by_parts.Cube,
     samples: shell.OptionalInput = None,
     model: shell.OptionalInput = None,
     evaluation: shell.OptionalOutput = None,
@@ -52,9 +53,10 @@ def main(
     rival = task.store.folder(reigning.model) if task.store and reigning else None
     folders = {"cube": cube, "samples": samples, "model": model, "evaluation": evaluation}
     summary = run(task.settings, **folders, champion=rival)
-    if promote:
-        decide(task, model, evaluation, reigning)
-    return summary
+    if not promote:
+        return summary
+    promoted = decide(task, model, evaluation, reigning)
+    return replace(summary, parameters={**summary.parameters, "promoted": promoted})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from kfp import dsl
 
 from components import faces
-from components.faces import BoolPath, Component, TextPath
+from components.faces import BoolPath, Component
 
 
 def evaluate(image: str) -> Component:
@@ -22,7 +22,7 @@ def evaluate(image: str) -> Component:
         roc: dsl.Output[dsl.ClassificationMetrics],
         confusion: dsl.Output[dsl.ClassificationMetrics],
         summary: dsl.Output[dsl.Markdown],
-        verdict: TextPath,
+        promoted: BoolPath,
     ) -> dsl.ContainerSpec:
         """Score the model and every baseline on held-out blocks; promote it if it passes."""
         return faces.command(

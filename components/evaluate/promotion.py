@@ -15,10 +15,10 @@ from groundshift.artifacts.decisions import Decision
 from groundshift.assessment.files import CONTRACT
 from groundshift.assessment.gate import promotes
 from groundshift.assessment.model_card import CARD
-from groundshift.products.serving.scorer import OPENER, example
 from groundshift.services import tracking
 from groundshift.services.registry import Registry
-from groundshift.settings import EvaluateStage
+from groundshift.settings import StageSettings
+from groundshift.tasks import task_of
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ _COMPARED = ("champion_pr_auc", "lower_limit", "blocks", "events")
 
 
 def decide(
-    task: Task[EvaluateStage], model: Path, evaluation: Path, reigning: Champion | None
-) -> None:
+    task: Task[StageSettings], model: Path, evaluation: Path, reigning: Champion | None
+) -> bool:
     """Register a model that was just judged; it is promoted once its evaluation is in the store.
 
     Args:
@@ -35,6 +35,9 @@ def decide(
         model: folder of the model, in the store.
         evaluation: folder that the evaluation was written to.
         reigning: the champion it was compared with, if there was one.
+
+    Returns:
+        Whether the model is the champion once that is done.
 
     Raises:
         ContractError: the model is not in the store.
@@ -44,7 +47,7 @@ def decide(
     store = task.need_store("--promote")
     candidate = store.reference(model, "model")
     judged = read_manifest(evaluation, CONTRACT)
-    registry = _registered(task.area, model, candidate, evaluation, judged)
+    registry = _registered(task.settings, model, candidate, evaluation, judged)
 
     def afterwards(kept: Reference) -> None:
         chosen = Champion(candidate, kept, reigning.model.content_hash if reigning else "")
@@ -53,24 +56,36 @@ def decide(
             registry.follow(lambda: store.champion_hash(task.area))
 
     task.afterwards(afterwards)
+    return _reigns(candidate, reigning, judged.record["gate"]["verdict"])
+
+
+def _reigns(candidate: Reference, reigning: Champion | None, verdict: str) -> bool:
+    """Whether a model is the champion by a verdict."""
+    if reigning is not None and reigning.model == candidate:
+        return verdict != "failed"  # judged anew: by the same rules it stays what it is
+    return promotes(verdict, champion=reigning is not None)
 
 
 def _registered(
-    area: str, model: Path, candidate: Reference, evaluation: Path, judged: Manifest
+    settings: StageSettings,
+    model: Path,
+    candidate: Reference,
+    evaluation: Path,
+    judged: Manifest,
 ) -> Registry | None:
     """The registry with the model as challenger; None where nothing is tracked."""
     run = tracking.active()
     if run.store is None:
         return None
-    registry = Registry(run.store, area)
+    registry, purpose = Registry(run.store, settings.name), task_of(settings)
     gate = judged.record["gate"]
     figures = {name: f"{value:.6g}" for name, value in _figures(judged).items()}
     version = registry.register(
         model,
         candidate.content_hash,
         run_id=run.id,
-        opener=OPENER,
-        example=example(model),
+        opener=purpose.opener,
+        example=purpose.example(model),
         card=(evaluation / CARD).read_text(),
         tags={
             "groundshift.verdict": gate["verdict"],
@@ -93,12 +108,12 @@ def _settle(
     """Let the model take over if it may, and write down what was decided."""
     gate = judged.record["gate"]
     verdict = gate["verdict"]
+    taken = _reigns(chosen.model, reigning, verdict)
     if reigning is not None and reigning.model == chosen.model:
-        if verdict != "failed":  # the champion judged anew: by the same rules it stays what it is
+        if taken:
             again = replace(reigning, evaluation=chosen.evaluation)
             store.promote(area, again, replacing=chosen.replaced)
         return
-    taken = promotes(verdict, champion=reigning is not None)
     if taken:
         store.promote(area, chosen)
     decision = Decision(

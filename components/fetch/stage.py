@@ -1,12 +1,12 @@
 """Fetch: bring the images of every sensor onto the grid of the area's cells."""
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.progress import shown
 from groundshift.artifacts import Summary, digest, writing
 from groundshift.artifacts.file_digests import FileDigests
 from groundshift.artifacts.hashing import file_digest
@@ -14,8 +14,11 @@ from groundshift.artifacts.writing import work_root
 from groundshift.domain.cells import Cell
 from groundshift.domain.time import isoformat
 from groundshift.errors import ContractError, SettingsError
+from groundshift.memory import Room
 from groundshift.observations.areas import cells_of
+from groundshift.observations.borders import WithoutBorders
 from groundshift.observations.bought import BoughtFirst
+from groundshift.observations.budget import require_budget
 from groundshift.observations.clouds import Unclouded
 from groundshift.observations.earlier import EarlierFirst
 from groundshift.observations.inspection import inspect, require_passing
@@ -24,7 +27,6 @@ from groundshift.observations.intake import (
     Intake,
     costs_of,
     hash_values,
-    require_budget,
     require_observations,
 )
 from groundshift.observations.planting import Plan, read_plan
@@ -38,9 +40,15 @@ from groundshift.observations.store import (
     Record,
     write_tables,
 )
+from groundshift.progress import shown
 from groundshift.settings import FetchStage
 
 log = logging.getLogger(__name__)
+
+_BYTES_PER_VALUE = 20
+"""Of an image: as read in double precision, as float32, as stored, as hashed."""
+_BYTES_PER_PIXEL = 100
+"""Positions and weights of the interpolation, masks."""
 
 
 def run(
@@ -65,7 +73,7 @@ def run(
     plan = _plan(settings.fetch.plant)
     opened = open_source(settings, area, digests)
     bought = bought_first(opened, settings, cells)
-    source = _earlier_first(_unclouded(bought or opened, settings), settings, earlier)
+    source = _earlier_first(_masked(bought or opened, settings), settings, earlier)
     arrived = source.news if isinstance(source, EarlierFirst) else ()
     inputs = {
         "area": digest([each.to_dict() for each in cells]),
@@ -82,9 +90,11 @@ def run(
         resume=True,
     ) as draft:
         intake = Intake(source, cells, draft, plan)
-        if settings.fetch.budget is not None:
-            require_budget(source, intake.pending, cells, settings.fetch.budget)
-        taken = shown(intake.run(settings.fetch.threads), "instants", len(intake.instants))
+        threads = _threads(settings, source, cells)
+        if settings.fetch.budget is not None and bought is not None:
+            allowed = settings.fetch.budget
+            require_budget(source, intake.pending, cells, allowed, bought.travelling)
+        taken = shown(intake.run(threads), "instants", len(intake.instants))
         records = [record for instant in taken for record in instant]
         whole = len(cells) == len(area)
         require_observations(source, cells, records, whole=whole)
@@ -94,7 +104,7 @@ def run(
             cells,
             records,
             settings.fetch.checks,
-            settings.fetch.workers,
+            min(threads, settings.fetch.workers),
         )
         require_passing(source, records, whole=whole)
         write_tables(draft.folder, records, plan.truth() if plan else source.truth)
@@ -112,6 +122,20 @@ def run(
         metrics=_metrics(manifest.summary["counts"]),
         notes=(*_notes(manifest.summary["counts"], records), *arrived, *compared),
     )
+
+
+def _threads(settings: FetchStage, source: Source, cells: Sequence[Cell]) -> int:
+    """Images that are worked on at once: as many as the settings say, or memory has room for.
+
+    Raises:
+        SettingsError: not even one fits.
+    """
+    pixels = max(math.prod(cell.grid.shape) for cell in cells)
+    bands = max(len(sensor.bands) for sensor in source.sensors.values())
+    each = pixels * (_BYTES_PER_VALUE * bands + _BYTES_PER_PIXEL)
+    remedy = "make area.cell smaller"
+    room = Room(settings.memory, "fetch")
+    return room.at_once(settings.fetch.threads, each, "the largest image", remedy)
 
 
 def open_source(
@@ -133,7 +157,7 @@ def open_source(
     if fetch.source == "stac" and fetch.stac is not None:
         from groundshift.observations.sources.stac.source import StacSource
 
-        return StacSource(fetch.stac, area, settings.period)
+        return StacSource(fetch.stac, area, settings.period, _bought(settings) / "parts")
     if fetch.source == "synthetic" and fetch.synthetic is not None:
         return SyntheticSource(fetch.synthetic, cells=area, period=settings.period)
     assert fetch.files is not None  # the settings' own rule
@@ -158,7 +182,12 @@ def bought_first(source: Source, settings: FetchStage, cells: Sequence[Cell]) ->
     asked = settings.affecting()["fetch"][settings.fetch.source]
     common = {name: value for name, value in asked.items() if name != "sensors"}
     wanted = {name: [common, asked["sensors"][name]] for name in source.sensors}
-    return BoughtFirst(source, work_root() / settings.name / "bought", wanted)
+    return BoughtFirst(source, _bought(settings), wanted)
+
+
+def _bought(settings: FetchStage) -> Path:
+    """Where the area's images are kept that a service was asked for."""
+    return work_root() / settings.name / "bought"
 
 
 def _settled(bought: BoughtFirst | None, source: Source, observations: Path) -> tuple[str, ...]:
@@ -169,9 +198,12 @@ def _settled(bought: BoughtFirst | None, source: Source, observations: Path) -> 
     return bought.compare(source.used) if isinstance(source, Metered) else ()
 
 
-def _unclouded(source: Source, settings: FetchStage) -> Source:
+def _masked(source: Source, settings: FetchStage) -> Source:
     """The source behind the masks that the settings add."""
-    return Unclouded(source, settings.fetch.masks) if settings.fetch.masks else source
+    fetch = settings.fetch
+    if fetch.border == "mask" and any(s.kind == "radar" for s in source.sensors.values()):
+        source = WithoutBorders(source)
+    return Unclouded(source, fetch.masks) if fetch.masks else source
 
 
 def _earlier_first(source: Source, settings: FetchStage, earlier: Path | None) -> Source:
@@ -183,8 +215,9 @@ def _earlier_first(source: Source, settings: FetchStage, earlier: Path | None) -
     except ContractError:  # there is none yet, or it is of another version
         return source
     made_by, wanted = found.manifest.settings["fetch"], settings.affecting()["fetch"]
-    # Checks judge images anew in every run.
-    if made_by | {"checks": wanted["checks"]} != wanted or "plant" in found.manifest.inputs:
+    # Checks judge images anew in every run. Artifacts from before borders were masked have them.
+    compared = {"border": "keep"} | made_by | {"checks": wanted["checks"]}
+    if compared != wanted or "plant" in found.manifest.inputs:
         return source
     return EarlierFirst(source, found)
 

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from components import shell
-from components.infer.past import PastFiles
+from components import by_parts, shell
 from components.infer.stage import run, run_cell, run_report
 from groundshift.artifacts import Summary
-from groundshift.cube.layout import is_shard
 from groundshift.errors import SettingsError
-from groundshift.settings import InferStage
+from groundshift.settings import StageSettings
+from groundshift.tasks import task_of
+from groundshift.tasks.protocol import Chain
 
 app = shell.app(
     "infer",
@@ -22,9 +22,6 @@ app = shell.app(
 PUBLISHED = ("observations", "cube", "samples", "scores")
 """What the next monitoring of a cell begins with."""
 
-CubeByParts = Annotated[
-    Path, shell.Folder(read=True, by_parts=is_shard), shell.folder("Folder of an input artifact.")
-]
 ChampionHash = Annotated[
     str,
     typer.Option(
@@ -52,8 +49,8 @@ EarlierMaps = Annotated[
 
 @shell.command(app, "infer")
 def main(
-    task: shell.Task[InferStage],
-    cube: CubeByParts,
+    task: shell.Task[StageSettings],
+    cube: by_parts.Cube,
     samples: shell.Input,
     model: shell.OptionalInput = None,
     evaluation: shell.OptionalInput = None,
@@ -63,7 +60,7 @@ def main(
     maps: shell.OptionalOutput = None,
     champion: ChampionHash = "",
 ) -> Summary:
-    """Map the change scores of every window, date the events, and write the report.
+    """Map an area with a model, and write the report: of change, scores and dated events.
 
     With --cell and --scores last: the maps of one cell. With --scores and --maps: the report over
     the maps of all cells.
@@ -72,19 +69,19 @@ def main(
         model, evaluation = task.champion(champion)
     if model is None or evaluation is None:
         raise SettingsError("give --model and --evaluation, or --champion")
-    folders = {"cube": cube, "samples": samples, "model": model, "evaluation": evaluation}
+    chain = Chain(cube, samples, model, evaluation)
+    settings, folders = task.settings, chain.folders()
     if maps is None:
         assert scores is not None  # one of the two is what is written
         if not task.cell:
             raise SettingsError("--scores is written for one cell: give --cell")
         base = previous or task.current("scores")
-        return run_cell(task.settings, cell=task.cell, **folders, scores=scores, previous=base)
-    reviews = task.settings.infer.reviews
-    past = PastFiles.of(earlier, reviews, task.store, task.area, **folders)
+        return run_cell(settings, cell=task.cell, **folders, scores=scores, previous=base)
+    past = task_of(settings).past(settings, chain=chain, earlier=earlier, store=task.store)
     if scores is None:
-        return run(task.settings, **folders, maps=maps, past=past)
+        return run(settings, **folders, maps=maps, past=past)
     task.publish(*PUBLISHED)
-    return run_report(task.settings, **folders, scores=scores, maps=maps, past=past)
+    return run_report(settings, **folders, scores=scores, maps=maps, past=past)
 
 
 if __name__ == "__main__":

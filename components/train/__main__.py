@@ -1,9 +1,9 @@
 """Command line of the train stage: `python -m components.train`."""
 
-from components import shell
+from components import by_parts, shell
 from components.train.stage import run
 from groundshift.artifacts import Summary
-from groundshift.settings import TrainStage
+from groundshift.settings import StageSettings
 
 app = shell.app(
     "train",
@@ -14,7 +14,7 @@ app = shell.app(
 
 @shell.command(app, "train")
 def main(
-    task: shell.Task[TrainStage], cube: shell.Input, samples: shell.Input, model: shell.Output
+    task: shell.Task[StageSettings], cube: by_parts.Cube, samples: shell.Input, model: shell.Output
 ) -> Summary:
     """Train networks on the windows of the training blocks; stop and go on as you like."""
     return run(task.settings, cube=cube, samples=samples, model=model)

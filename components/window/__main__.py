@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from components import shell
+from components import by_parts, shell
 from components.window import regional, stage
 from groundshift.artifacts import Summary
 from groundshift.errors import SettingsError
 from groundshift.samples.store import CONTRACT
-from groundshift.settings import WindowStage
+from groundshift.settings import StageSettings
 
 app = shell.app(
     "window",
@@ -23,9 +23,9 @@ Index = Annotated[bool, typer.Option("--index", help="Windows and patches only, 
 
 @shell.command(app, "window")
 def main(
-    task: shell.Task[WindowStage],
-    observations: shell.OptionalInput = None,
-    cube: shell.OptionalInput = None,
+    task: shell.Task[StageSettings],
+    observations: by_parts.OptionalObservations = None,
+    cube: by_parts.OptionalCube = None,
     coefficients: shell.Between = None,
     betas: shell.Between = None,
     samples: shell.OptionalOutput = None,
@@ -51,7 +51,7 @@ def main(
     return stage.run(settings, observations=observations, cube=cube, samples=samples, betas=betas)
 
 
-def _known(task: shell.Task[WindowStage]) -> Path | None:
+def _known(task: shell.Task[StageSettings]) -> Path | None:
     """The samples that the store holds for this cell and key, if any."""
     if task.store is None or not task.cell:
         return None

@@ -19,14 +19,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from groundshift.artifacts import ranged
-from groundshift.artifacts.folder_objects import INCOMING, FolderObjects, Held
+from groundshift.artifacts.cache import Cache
+from groundshift.artifacts.folder_objects import INCOMING, Held
 from groundshift.artifacts.leases import SWEEP, Leases
 from groundshift.artifacts.manifest import Manifest
 from groundshift.artifacts.references import Reference, to_json
 from groundshift.artifacts.versions import Version, pointer_name, remote_name
 from groundshift.artifacts.writing import link
 from groundshift.storage import Blob, Bucket, Pointer, Sent, download, upload
-from groundshift.storage.dvc import object_name
 
 YOUNG = 12 * 3600.0
 """Seconds for which nothing removes an artifact, whether or not anything leads to it."""
@@ -40,10 +40,10 @@ class BucketObjects:
 
         Args:
             bucket: the store's.
-            cache: folder here that may go at any time between tasks.
+            cache: folder here that may go at any time between tasks, see `cache`.
         """
         self.bucket = bucket
-        self.cache = FolderObjects(cache)
+        self.cache = Cache(cache)
 
     def incoming(self) -> AbstractContextManager[Path]:
         """An empty folder beside the cache; it is gone at the end."""
@@ -60,8 +60,11 @@ class BucketObjects:
             ContractError: not a whole artifact.
             SourceError: S3 refuses, or can't be reached; the artifact is in the cache all the same.
         """
-        reference = self.cache.adopt(folder, contract)
+        with self.cache.steady():
+            reference = self.cache.adopt(folder, contract)
+            self.cache.use(reference)
         self.push(reference)
+        self.cache.trim()
         return reference
 
     def push(self, reference: Reference) -> Sent:
@@ -72,8 +75,9 @@ class BucketObjects:
         folder = self.cache.folder(reference)
         version = Version.of(folder, reference.contract)
         blobs = {blob.name: blob for blob in version.blobs(folder)}
-        for blob in blobs.values():
-            link(blob.path, self._cached(blob.md5))
+        with self.cache.steady():
+            for blob in blobs.values():
+                link(blob.path, self.cache.file(blob.md5))
         with self._intended(reference, self.names_of(version)):
             sent = upload(self.bucket, list(blobs.values()))
             listing, text = version.listing.text, version.pointer_text.encode()
@@ -101,16 +105,22 @@ class BucketObjects:
         Raises:
             ContractError: it is not in the store any more, or is damaged.
         """
-        if not self.cache.has(reference):
-            with self._alone(reference):
-                if not self.cache.has(reference):
-                    self._pull(reference)
+        with self.cache.steady():
+            here = self.cache.use(reference)
+            if not here:
+                with self._alone(reference):
+                    if not self.cache.has(reference):
+                        self._pull(reference)
+        if not here:
+            self.cache.trim()
         return self.cache.folder(reference)
 
     @contextmanager
     def lent(self, reference: Reference, by_parts: Callable[[str], bool]) -> Iterator[Path]:
         """An artifact's folder, of which some files are brought by the parts that are read."""
-        if self.cache.has(reference):
+        with self.cache.steady():
+            here = self.cache.has(reference) and self.cache.use(reference)
+        if here:
             yield self.cache.folder(reference)
             return
         with self.incoming() as folder:
@@ -122,8 +132,9 @@ class BucketObjects:
 
     def manifest(self, reference: Reference) -> Manifest:
         """An artifact's manifest, without the rest of it."""
-        if self.cache.has(reference):
-            return self.cache.manifest(reference)
+        with self.cache.steady():
+            if self.cache.has(reference):
+                return self.cache.manifest(reference)
         return Version.fetched(self.bucket, reference).manifest
 
     def pointer(self, reference: Reference) -> Pointer:
@@ -135,7 +146,7 @@ class BucketObjects:
         with self.incoming() as incoming:
             folder = incoming / reference.contract
             files = version.blobs(folder)
-            cached = [replace(blob, path=self._cached(blob.md5)) for blob in files]
+            cached = [replace(blob, path=self.cache.file(blob.md5)) for blob in files]
             wanted = {blob.md5: blob for blob in cached if not _is_whole(blob)}
             received = download(self.bucket, list(wanted.values()))
             for file, blob in zip(files, cached, strict=True):
@@ -164,9 +175,6 @@ class BucketObjects:
 
     def _list_name(self, version: Version) -> str:
         return remote_name(version.manifest.contract, version.pointer.md5)
-
-    def _cached(self, md5: str) -> Path:
-        return self.cache.root / object_name(md5)
 
     @contextmanager
     def _alone(self, reference: Reference) -> Iterator[None]:

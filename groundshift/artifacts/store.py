@@ -91,9 +91,10 @@ class ArtifactStore:
 
         Raises:
             SourceError: S3 refuses, or can't be reached.
-            SettingsError: there is no such bucket.
+            SettingsError: there is no such bucket, or the cache has a limit that is none.
         """
         if isinstance(self.objects, BucketObjects):
+            self.objects.cache.require()
             self.documents.read(f"leases/{SWEEP}.json")
 
     @property

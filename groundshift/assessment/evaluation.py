@@ -18,7 +18,15 @@ from groundshift.assessment.baselines import (
 from groundshift.assessment.calibrating import Calibration, fit, probability_scores
 from groundshift.assessment.calibration import reliability
 from groundshift.assessment.comparison import CHAMPION, Contender, compare
-from groundshift.assessment.event_scores import event_summary, event_table, events_by_group, joined
+from groundshift.assessment.event_scores import (
+    DATED,
+    POLYGONIZED,
+    event_summary,
+    event_table,
+    events_by_group,
+    joined,
+    way_row,
+)
 from groundshift.assessment.judging import Judged, Pooled, choose_threshold, judge, region_scores
 from groundshift.assessment.operating import (
     Watched,
@@ -30,9 +38,17 @@ from groundshift.assessment.operating import (
 from groundshift.assessment.protocol import Level, Panel, panels, positive
 from groundshift.assessment.results import LABEL, NETWORK, TREES, LevelResult, Rival
 from groundshift.assessment.scores import NO_THRESHOLD, Score, regression
-from groundshift.assessment.scoring import StripReader, fit_trees, score_panels, without
+from groundshift.assessment.scoring import (
+    KEPT_VALUES,
+    StripReader,
+    fit_trees,
+    score_panels,
+    without,
+)
+from groundshift.assessment.uncertainty import error_ranking
 from groundshift.cube.store import Cube
 from groundshift.domain.eras import era
+from groundshift.models.inference import PlaceScores
 from groundshift.samples.splits import Split
 from groundshift.samples.store import LabelKind, Samples
 from groundshift.settings import EvaluateSettings
@@ -42,9 +58,12 @@ log = logging.getLogger(__name__)
 _BINS = 50
 """Bins of equal mass of the reliability curve: at a prevalence of 4 % the change fills the last."""
 
+_SIMPLE_THRESHOLDS = tuple(np.linspace(0.05, 0.95, 19).round(2).tolist())
+"""That the simple way of making events chooses from."""
+
 PanelScores = NDArray[np.float32]
-ScorePanels = Callable[[Sequence[Panel]], list[PanelScores]]
-"""The network: scores [window, y, x] of every panel."""
+ScorePanels = Callable[[Sequence[Panel]], list[PlaceScores]]
+"""The network: scores of every panel."""
 FindEvents = Callable[[Panel, PanelScores, float], gpd.GeoDataFrame]
 """Dated events of a panel's scores at a threshold."""
 
@@ -55,6 +74,14 @@ class Scored:
 
     panels: list[Panel]
     network: list[PanelScores]
+    spread: list[PanelScores] | None
+    """Over the members of an ensemble."""
+
+    @classmethod
+    def of(cls, panels: list[Panel], scores: Sequence[PlaceScores]) -> "Scored":
+        """Panels with what a network says of them."""
+        spread = [place.spread for place in scores if place.spread is not None]
+        return cls(panels, [place.mean for place in scores], spread or None)
 
 
 class Evaluation:
@@ -67,7 +94,9 @@ class Evaluation:
         network: the network.
         find: the events of its scores.
         outline: likewise, in haste: their dates don't matter.
+        simple: the events that a threshold on the greatest score outlines, to compare with.
         champion: the network to be compared with; None for none.
+        kept: numbers of strips that are kept for the next baseline.
     """
 
     def __init__(
@@ -78,17 +107,21 @@ class Evaluation:
         network: ScorePanels,
         find: FindEvents,
         outline: FindEvents,
+        simple: FindEvents,
         champion: ScorePanels | None = None,
+        *,
+        kept: int = KEPT_VALUES,
     ) -> None:
         self._cube, self._samples, self._settings = cube, samples, settings
-        self._find, self._outline, self._champion = find, outline, champion
-        self._reader = StripReader(cube)
+        self._find, self._outline, self._simple = find, outline, simple
+        self._champion = champion
+        self._reader = StripReader(cube, kept)
         main = main_kind(samples)
         validation, test = self._panels("validation", main), self._panels("test", main)
         log.info("the network scores %d validation and %d test blocks", len(validation), len(test))
         scores = network([*validation, *test])
-        self._validation = Scored(validation, scores[: len(validation)])
-        self._test = Scored(test, scores[len(validation) :])
+        self._validation = Scored.of(validation, scores[: len(validation)])
+        self._test = Scored.of(test, scores[len(validation) :])
         self.threshold = self._threshold_of(self._validation)
 
     def results(self) -> list[LevelResult]:
@@ -99,7 +132,7 @@ class Evaluation:
             found[0] = self._beside_champion(found[0], self._champion)
         if main == "truth" and "synthetic" in self._samples.label_kinds:
             labelled = self._panels("test", "synthetic")
-            beside = Scored(labelled, self._test.network)
+            beside = replace(self._test, panels=labelled)
             found.append(self._level("synthetic", beside, with_baselines=False))
         return found
 
@@ -122,6 +155,8 @@ class Evaluation:
             **region_scores(test.panels, test.network, self.threshold, self._settings.boundary),
             **probability_scores(labels, scores, _BINS),
         }
+        if test.spread is not None:
+            extra |= error_ranking(test.panels, test.network, test.spread, self.threshold)
         result = replace(result, extra=extra, curve=curve)
         if which == "truth":
             result = self._calibrated(self._with_events(result, test), labels, scores)
@@ -147,7 +182,7 @@ class Evaluation:
             reason = Score(None, NO_THRESHOLD)
             names = ("event_precision", "event_recall", "event_f1")
             return replace(result, extra=result.extra | dict.fromkeys(names, reason))
-        table = self._events(test, truth, threshold)
+        table = self._events(test, truth, threshold, self._find)
         watched = [
             Watched.of(panel, scores, truth)
             for panel, scores in zip(test.panels, test.network, strict=True)
@@ -163,11 +198,23 @@ class Evaluation:
             groups=events_by_group(table),
             strata=events_by_stratum(table, truth),
             operating=curve,
+            ways=pd.DataFrame([way_row(DATED, threshold, table), self._simple_row(test, truth)]),
         )
 
-    def _events(self, test: Scored, truth: gpd.GeoDataFrame, threshold: float) -> pd.DataFrame:
+    def _simple_row(self, test: Scored, truth: gpd.GeoDataFrame) -> dict[str, object]:
+        """The simple way on the same scores, by the threshold of its best F1 of events."""
+        tried = {
+            threshold: event_summary(self._events(self._validation, truth, threshold, self._simple))
+            for threshold in _SIMPLE_THRESHOLDS
+        }
+        best = max(tried, key=lambda threshold: tried[threshold]["event_f1"].value or 0.0)
+        return way_row(POLYGONIZED, best, self._events(test, truth, best, self._simple))
+
+    def _events(
+        self, test: Scored, truth: gpd.GeoDataFrame, threshold: float, find: FindEvents
+    ) -> pd.DataFrame:
         return joined(
-            event_table(panel, scores, truth, self._find(panel, scores, threshold))
+            event_table(panel, scores, truth, find(panel, scores, threshold))
             for panel, scores in zip(test.panels, test.network, strict=True)
         )
 
@@ -176,12 +223,12 @@ class Evaluation:
         validation, test = self._validation.panels, self._test.panels
         log.info("the champion scores the same %d blocks", len(validation) + len(test))
         scores = champion([*validation, *test])
-        theirs = Scored(test, scores[len(validation) :])
-        threshold = self._threshold_of(Scored(validation, scores[: len(validation)]))
+        theirs = Scored.of(test, scores[len(validation) :])
+        threshold = self._threshold_of(Scored.of(validation, scores[: len(validation)]))
         judged = self._judge(CHAMPION, test, theirs.network, threshold)
         events = None
         if result.events is not None and threshold.value is not None:
-            events = self._events(theirs, self._samples.truth, threshold.value)
+            events = self._events(theirs, self._samples.truth, threshold.value, self._find)
         comparison = compare(
             test,
             Contender(result.network, self._test.network, result.events),

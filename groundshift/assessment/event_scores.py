@@ -47,6 +47,9 @@ COLUMNS = (
     "found_date",
     "error_days",
 )
+DATED, POLYGONIZED = "dated by series", "threshold and polygonize"
+"""Ways of making events of the same scores."""
+
 FALSE_ALARM = "none"
 """Kind of the rows of events that match no known change."""
 
@@ -205,6 +208,22 @@ def event_summary(table: pd.DataFrame) -> dict[str, Score]:
         "event_recall": Score(right / len(counted)),
         "event_f1": Score(2 * right / (len(counted) + found)),
         **_date_errors(counted),
+    }
+
+
+def way_row(way: str, threshold: float, table: pd.DataFrame) -> dict[str, object]:
+    """How good one way of making events of the same scores is.
+
+    Args:
+        way: its name.
+        threshold: of the scores.
+        table: rows of `event_table` of all blocks.
+    """
+    summary = event_summary(table)
+    names = ("event_precision", "event_recall", "event_f1", "date_error_median")
+    known = int(table["counts"].sum())
+    return {"way": way, "threshold": threshold, "events": known} | {
+        name: summary[name].value for name in names
     }
 
 

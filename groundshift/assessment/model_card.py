@@ -25,7 +25,7 @@ from groundshift.samples.store import Samples
 CARD, ITEM = "model_card.md", "model.stac.json"
 
 _STAC = "1.1.0"
-_MLM = "https://stac-extensions.github.io/mlm/v1.5.0/schema.json"
+_MLM = "https://stac-extensions.github.io/mlm/v1.6.0/schema.json"
 _FRAMEWORK = "Keras"
 _ARCHITECTURE = "two-branch convolutional LSTM"
 _LIMITS = (
@@ -172,6 +172,7 @@ def _item(subject: Subject) -> dict[str, Any]:
             "end_datetime": last,
             "title": f"Change of the ground in {subject.area}",
             "license": "other",
+            "bands": _bands(subject),
             **_described(subject),
             "groundshift:data": subject.data,
             "groundshift:licences": list(subject.licences),
@@ -192,6 +193,12 @@ def _item(subject: Subject) -> dict[str, Any]:
     }
 
 
+def _bands(subject: Subject) -> list[dict[str, str]]:
+    """The bands that the inputs name, each once, as STAC wants them described."""
+    streams = subject.detector.signature.streams
+    return [{"name": name} for name in dict.fromkeys(b for s in streams for b in s.bands)]
+
+
 def _described(subject: Subject) -> dict[str, Any]:
     """The fields of the Machine Learning Model extension."""
     detector = subject.detector
@@ -202,6 +209,7 @@ def _described(subject: Subject) -> dict[str, Any]:
         "mlm:framework": _FRAMEWORK,
         "mlm:total_parameters": int(sum(array.size for array in detector.arrays().values())),
         "mlm:pretrained": False,
+        "mlm:pretrained_source": None,
         "mlm:accelerator_constrained": False,
         "mlm:hyperparameters": {
             "network": detector.spec.to_dict(),

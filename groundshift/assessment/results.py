@@ -68,6 +68,7 @@ class LevelResult:
         groups: rows of `events_by_group`.
         strata: rows of `events_by_stratum`.
         operating: rows of `operating_curve`.
+        ways: rows of `way_row`, ways of making events of the network's scores.
         calibration: what makes probabilities of the network's scores; only truth does.
         no_calibration: why there is none.
         probability: scores of these probabilities.
@@ -85,6 +86,7 @@ class LevelResult:
     groups: pd.DataFrame | None = None
     strata: pd.DataFrame | None = None
     operating: pd.DataFrame | None = None
+    ways: pd.DataFrame | None = None
     calibration: Calibration | None = None
     no_calibration: str = "synthetic labels are no truth to fit probabilities to"
     probability: dict[str, Score] = field(default_factory=dict)
@@ -113,6 +115,8 @@ class LevelResult:
             document["champion"] = self.comparison.to_dict()
         if self.groups is not None:
             document["events_by_group"] = plain_rows(self.groups)
+        if self.ways is not None:
+            document["event_ways"] = plain_rows(self.ways)
         if self.strata is not None:
             document["events_by_stratum"] = plain_rows(self.strata)
         return document

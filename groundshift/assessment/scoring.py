@@ -16,8 +16,12 @@ from groundshift.errors import ContractError
 
 _STRIP_VALUES = 1 << 22
 """Most numbers of a strip (16 MiB; its running sums take six times as much)."""
-_KEPT_VALUES = 1 << 24
+KEPT_VALUES = 1 << 24
 """Most numbers of the strips that are kept for the next baseline."""
+BYTES_PER_VALUE = 28
+"""Of a strip with its running sums."""
+LEAST_BYTES = 2 * _STRIP_VALUES * BYTES_PER_VALUE
+"""What scoring baselines takes where no strip is kept: one strip, and what is made of it."""
 _FEWEST_WINDOWS = 8
 """The trees learn from at least so many windows, so that they see all seasons."""
 
@@ -25,8 +29,9 @@ _FEWEST_WINDOWS = 8
 class StripReader:
     """Reads strips, and keeps those of a small area so that every baseline shares their sums."""
 
-    def __init__(self, cube: Cube) -> None:
-        self._cube = cube
+    def __init__(self, cube: Cube, kept: int = KEPT_VALUES) -> None:
+        """Keep strips of up to so many numbers."""
+        self._cube, self._most = cube, kept
         self._kept: dict[tuple[str, int, int, int], Strip] = {}
         self._values = 0
 
@@ -46,7 +51,7 @@ class StripReader:
         if key in self._kept:
             return self._kept[key]
         strip = Strip.of(cube, rows, block.columns)
-        if self._values + values <= _KEPT_VALUES:
+        if self._values + values <= self._most:
             self._kept[key] = strip
             self._values += values
         return strip

@@ -1,7 +1,7 @@
 """Building a cube at once: every observation is read once per tile, every shard written once."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
@@ -17,11 +17,12 @@ from groundshift.cube.layout import Revision, SensorArrays, SensorIndex, write_g
 from groundshift.cube.plan import CellPlan, SensorPlan, plan_cell, write_looks
 from groundshift.cube.roles import assign_roles, signature_of
 from groundshift.cube.source import Source
-from groundshift.cube.tiles import Tile, TileWriter, tiles_of
+from groundshift.cube.tiles import Tile, TileWriter, bytes_per_tile, tiles_of
 from groundshift.cube.timeline import Bins, Frame, day
 from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor, Signature
 from groundshift.errors import SettingsError
+from groundshift.memory import Room
 from groundshift.settings import StackStage
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ class Content:
         roles = assign_roles(source.sensors, settings.stack)
         sensors = {name: source.sensors[name] for name in roles.values()}
         resolution = float(source.cells[0].grid.resolution.x)
-        return cls(bins, roles, sensors, signature_of(sensors, roles, bins, resolution))
+        signature = signature_of(sensors, roles, bins, resolution, settings.stack.max_age_days)
+        return cls(bins, roles, sensors, signature)
 
     def attributes(self, cell: Cell) -> dict[str, Any]:
         """Attributes of a cell's group, JSON-ready."""
@@ -80,17 +82,41 @@ def build(source: Source, draft: Draft, settings: StackStage) -> None:
             f"period: expected acquisitions from {settings.period.start} to {settings.period.end}, "
             f"found none of {', '.join(content.sensors)}. Check period and the fetched dates"
         )
+    workers = workers_within(settings, content, [plan.cell for plan in plans])
     entries = []
     for plan in plans:
         revision = Revision(draft.folder, plan.cell.id, 1)
-        indices = _fill_cell(source, plan, revision.group, settings.stack.workers)
+        indices = _fill_cell(source, plan, revision.group, workers)
         finish_cell(revision.group, revision.looks, content, plan, indices)
-        hash_cell(draft.values, plan, indices)
+        hash_cell(draft.values, content, plan, indices)
         entries.append(cell_entry(plan, revision.number))
         log.info("cell %s: %d steps, %s", plan.cell.id, len(plan.times), _counts(plan))
     draft.summary.update(summary_of(content, entries))
     draft.licences.update(source.manifest.licences)
     draft.record["acquired"] = acquired(source)
+
+
+def workers_within(
+    settings: StackStage, content: Content, cells: Sequence[Cell], hold: int = 1
+) -> int:
+    """How many tiles are filled side by side: `stack.workers`, or as many as memory has room for.
+
+    Args:
+        settings: of the stage.
+        content: of the cube.
+        cells: to be filled.
+        hold: shards that a tile keeps open at a time.
+
+    Raises:
+        SettingsError: not even one tile fits.
+    """
+    each = max(
+        bytes_per_tile(sensor, cell.grid.shape, hold)
+        for sensor in content.sensors.values()
+        for cell in cells
+    )
+    room = Room(settings.memory, "stack")
+    return room.at_once(settings.stack.workers, each, "one tile of a cube")
 
 
 def advance(state: PixelState, source: Source, place: tuple[str, str, Tile], frame: Frame) -> None:
@@ -146,7 +172,9 @@ def finish_cell(
     write_looks(looks, plan)
 
 
-def hash_cell(values: ValueHash, plan: CellPlan, indices: Mapping[str, SensorIndex]) -> None:
+def hash_cell(
+    values: ValueHash, content: Content, plan: CellPlan, indices: Mapping[str, SensorIndex]
+) -> None:
     """Feed a cell's values in time order, so that slots and shards leave no trace.
 
     A frame's content is fed as the digests of its tiles, which are kept: a revision hashes anew
@@ -154,6 +182,8 @@ def hash_cell(values: ValueHash, plan: CellPlan, indices: Mapping[str, SensorInd
     """
     cell_id = plan.cell.id
     values.add(f"{cell_id}/time", plan.times)
+    if (limit := content.signature.max_age_days) is not None:  # by which frames are read
+        values.add_text(f"{cell_id}/max_age_days", [str(limit)])
     for name, sensor in sorted(plan.sensors.items()):
         steps = np.array([frame.step for frame in sensor.frames], np.int32)
         values.add(f"{cell_id}/{name}/step", steps)

@@ -14,7 +14,7 @@ from groundshift.cube.source import Source
 from groundshift.cube.tiles import Tile, TileWriter
 from groundshift.cube.timeline import Frame, day
 
-_OPEN_SHARDS = 3
+OPEN_SHARDS = 3
 """Of one tile: new frames lie in the last shards, those that they change in older ones."""
 
 
@@ -74,7 +74,7 @@ def refill_cell(
         old = SensorArrays.of(known.revision.group, planned.sensor)
         new = SensorArrays.of(group, planned.sensor)
         roll = _Roll(source, plan.cell.id, planned, known.plan.sensors[name], tile, old)
-        with TileWriter(new, tile, old=old, hold=_OPEN_SHARDS) as writer:
+        with TileWriter(new, tile, old=old, hold=OPEN_SHARDS) as writer:
             roll.run(digests[name], writer)
         written.append(sum(path.stat().st_size for path in set(writer.written)))
 

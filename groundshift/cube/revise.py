@@ -21,11 +21,19 @@ from groundshift import __version__
 from groundshift.artifacts import Manifest, ValueHash, link_tree
 from groundshift.artifacts.manifest import FILE_NAME, VERSIONS, FileEntry
 from groundshift.artifacts.writing import provenance
-from groundshift.cube.build import Content, acquired, cell_entry, finish_cell, hash_cell, summary_of
+from groundshift.cube.build import (
+    Content,
+    acquired,
+    cell_entry,
+    finish_cell,
+    hash_cell,
+    summary_of,
+    workers_within,
+)
 from groundshift.cube.commit import CONTRACT, Preparation, entries_of, preparing
 from groundshift.cube.layout import NO_SLOT, Revision, SensorArrays, SensorIndex, read_index
 from groundshift.cube.plan import CellPlan, plan_cell, plan_from, read_looks
-from groundshift.cube.refill import Known, kept_slots, refill_cell
+from groundshift.cube.refill import OPEN_SHARDS, Known, kept_slots, refill_cell
 from groundshift.cube.source import Source
 from groundshift.cube.store import Cube
 from groundshift.cube.timeline import Bins
@@ -107,8 +115,9 @@ def revise(cube: Path, source: Source, settings: StackStage) -> Outcome:
             raise ContractError(
                 f"{cube} can't be revised, only stacked anew (leave out --revise): {reason}"
             )
+        workers = workers_within(settings, content, source.cells, OPEN_SHARDS)
         cells = [
-            _revise_cell(preparation, known, source, content, settings.stack.workers)
+            _revise_cell(preparation, known, source, content, workers)
             for known in _known_cells(old, content.bins)
         ]
         spans = {cell.plan.cell.id: _touched(cell) for cell in cells if cell.changed}
@@ -232,7 +241,7 @@ def _manifest(
     files: list[FileEntry] = []
     for cell in cells:
         files += entries_of(cell.revision, cell.known.revision, known)
-        hash_cell(values, cell.plan, cell.indices)
+        hash_cell(values, content, cell.plan, cell.indices)
     return Manifest(
         contract=CONTRACT,
         version=VERSIONS[CONTRACT],

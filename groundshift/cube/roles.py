@@ -48,7 +48,11 @@ def assign_roles(sensors: Mapping[str, Sensor], settings: StackSettings) -> dict
 
 
 def signature_of(
-    sensors: Mapping[str, Sensor], roles: Mapping[str, str], bins: Bins, resolution: float
+    sensors: Mapping[str, Sensor],
+    roles: Mapping[str, str],
+    bins: Bins,
+    resolution: float,
+    max_age_days: int | None,
 ) -> Signature:
     """What the numbers of a cube are, in the order of its roles."""
     streams = []
@@ -59,7 +63,7 @@ def signature_of(
                 role, sensor.mission, sensor.bands, sensor.level, sensor.units, sensor.coefficient
             )
         )
-    return Signature(tuple(streams), resolution, bins.step)
+    return Signature(tuple(streams), resolution, bins.step, max_age_days)
 
 
 def _of_kind(sensors: Mapping[str, Sensor], kind: Kind) -> list[str]:

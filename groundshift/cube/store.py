@@ -34,7 +34,7 @@ class Frames:
         values: [t, y, x, band] float32 in physical units; 0.0 where never seen.
         fresh: [t, y, x] bool, whether a new valid look fell into this very step.
         age_days: [t, y, x] int16, calendar days (UTC) from the last valid look to the step; -1
-            where there was none yet.
+            where there was none yet, or none within the greatest age of the signature.
     """
 
     values: NDArray[np.float32]
@@ -113,7 +113,8 @@ class CellCube:
     ) -> tuple[Frames, NDArray[np.int64]]:
         """The images behind the steps in `[first, stop)`, none of them twice.
 
-        Takes the arguments of `read`, which gives `images[frame_of_step]`.
+        Takes the arguments of `read`, which gives `images[frame_of_step]`. A frame of which
+        pixels grow too old meanwhile makes several images.
 
         Returns:
             images: each as it is at the first of these steps that shows it. One that began before
@@ -142,7 +143,12 @@ class CellCube:
         if self.sensors[sensor].offset:
             values[ages == NEVER] = 0  # where a stored 0 stands for nothing, not for the offset
         frames = Frames(values, fresh, ages)
-        return frames if len(seen) == len(wanted) else _led_by_nothing(frames), frame_of_step
+        if len(seen) < len(wanted):
+            frames = _led_by_nothing(frames)
+        limit = self.signature.max_age_days
+        if limit is None:
+            return frames, frame_of_step
+        return _within(limit, frames, frame_of_step, days(self.times[first:stop]))
 
     def looks(
         self, sensor: str, rows: slice, columns: slice, bands: Sequence[int] | None = None
@@ -165,6 +171,15 @@ class CellCube:
         values = arrays.values.read(slots[steps], rows, columns, bands)
         fresh = arrays.fresh.read(slots[steps], rows, columns)
         return self.sensors[sensor].decode(values), fresh, steps
+
+    def look_times(self, sensor: str) -> NDArray[np.int64]:
+        """When each image of `looks` was taken, int64 [frame], seconds since 1970.
+
+        A step's own time is that of its last look of any sensor, up to a step's length later.
+        """
+        index = self._index(sensor)
+        slots = index.slot_of_step[_begins(index.slot_of_step)]
+        return np.asarray(index.slot_times[slots[slots != NO_SLOT]])
 
     def _index(self, sensor: str) -> SensorIndex:
         try:
@@ -256,6 +271,41 @@ def _older(ages: NDArray[np.int16], elapsed: NDArray[np.int64]) -> NDArray[np.in
     """Ages [t, y, x] after some more days [t]; never stays never."""
     later = np.minimum(ages + elapsed[:, None, None], np.iinfo(np.int16).max)
     return np.where(ages == NEVER, NEVER, later).astype(np.int16)
+
+
+def _within(
+    limit: int, frames: Frames, frame_of_step: NDArray[np.int64], step_days: NDArray[np.int64]
+) -> tuple[Frames, NDArray[np.int64]]:
+    """Images in which what is older than a limit counts as never seen.
+
+    Args:
+        limit: days.
+        frames: each as it is at the first step that shows it.
+        frame_of_step: int [step].
+        step_days: int [step], day of each step.
+
+    Returns:
+        As `CellCube.frames`: an image of its own for each step at which pixels grow too old.
+    """
+    shows_new = _begins(frame_of_step)
+    elapsed = step_days - step_days[shows_new][frame_of_step]
+    expired = np.zeros(len(elapsed), np.int64)
+    for number, ages in enumerate(frames.age_days):
+        shown = frame_of_step == number
+        ordered = np.sort(ages[ages != NEVER])
+        valid = np.searchsorted(ordered, limit - elapsed[shown], side="right")
+        expired[shown] = ordered.size - valid
+    parts = np.stack([frame_of_step, expired], axis=1)
+    begins = np.flatnonzero((np.diff(parts, axis=0, prepend=-1) != 0).any(axis=1))
+    chosen = frame_of_step[begins]
+    ages = _older(frames.age_days[chosen], elapsed[begins])
+    gone = ages > limit
+    ages[gone] = NEVER
+    values, fresh = frames.values[chosen], frames.fresh[chosen]
+    values[gone] = 0
+    fresh[gone | ~np.isin(begins, shows_new)[:, None, None]] = False
+    image_of_step = np.searchsorted(begins, np.arange(len(elapsed)), side="right") - 1
+    return Frames(values, fresh, ages), image_of_step
 
 
 def _led_by_nothing(frames: Frames) -> Frames:

@@ -20,6 +20,7 @@ from groundshift.cube.shards import (
     encode_shard,
     pieces,
 )
+from groundshift.domain.signature import Sensor
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,21 @@ def tiles_of(shape: tuple[int, int]) -> tuple[Tile, ...]:
         for y, rows in pieces(slice(0, shape[0]), TILE)
         for x, columns in pieces(slice(0, shape[1]), TILE)
     )
+
+
+def bytes_per_tile(sensor: Sensor, shape: tuple[int, int], hold: int = 1) -> int:
+    """What filling one tile of a grid takes: open shards, the largest encoded, looks, the state.
+
+    Args:
+        sensor: whose frames it gets.
+        shape: rows and columns of the grid.
+        hold: shards kept open at a time.
+    """
+    rows, columns = (-(-min(size, TILE) // CHUNK) * CHUNK for size in shape)
+    values = len(sensor.bands) * np.dtype(sensor.dtype).itemsize
+    beside = np.dtype(np.int16).itemsize + 1  # age and freshness
+    # A shard's bytes are joined from those of its chunks; looks come with whole pages of a file.
+    return rows * columns * (hold * SLOTS * (values + beside) + 2 * SLOTS * values + 8 * values)
 
 
 class TileWriter:

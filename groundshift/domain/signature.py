@@ -84,6 +84,8 @@ class Signature:
     """Pixel size in metres."""
     step_seconds: int
     """Length of a bin of the common time line in seconds."""
+    max_age_days: int | None = None
+    """Age after which a carried value counts as never seen; None: it never does."""
 
     @property
     def channels(self) -> int:
@@ -94,13 +96,17 @@ class Signature:
         """A JSON-ready description."""
         values = dataclasses.asdict(self)
         values["streams"] = [s | {"bands": list(s["bands"])} for s in values["streams"]]
+        if self.max_age_days is None:
+            del values["max_age_days"]  # as it was before there was one
         return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Signature":
         """The signature that `to_dict` described."""
         streams = tuple(Stream(**(s | {"bands": tuple(s["bands"])})) for s in values["streams"])
-        return cls(streams, values["resolution"], values["step_seconds"])
+        return cls(
+            streams, values["resolution"], values["step_seconds"], values.get("max_age_days")
+        )
 
     def require(self, found: "Signature", *, owner: str) -> None:
         """Refuse data whose numbers are not the ones expected here.
@@ -125,7 +131,7 @@ class Signature:
                         differences.append(f"{mine.role}.{field}: expected {want}, found {have}")
         differences += [
             f"{field}: expected {getattr(self, field)}, found {getattr(found, field)}"
-            for field in ("resolution", "step_seconds")
+            for field in ("resolution", "step_seconds", "max_age_days")
             if getattr(self, field) != getattr(found, field)
         ]
         if differences:

@@ -2,7 +2,9 @@
 
 A ramp from one level to another is fitted to all series at once: radar power per track, and indices
 of the optical sensor, whose seasons are fitted along. The date is the ramp's middle. Its interval
-holds every date that explains the series nearly as well (likelihood ratio).
+holds all ramps, from their beginning to their end, that explain the series nearly as well
+(likelihood ratio): a change that takes months has no day of its own, and which moment of it moves
+the series most depends on what is built. A sudden change lies between two looks.
 """
 
 from collections.abc import Callable, Sequence
@@ -65,8 +67,8 @@ class ChangePoint:
         start: when the transition began.
         middle: when it was half done.
         end: when it was complete.
-        earliest: of the dates that the middle may have.
-        latest: likewise.
+        earliest: when the earliest of the likely transitions began, or the last look before it.
+        latest: when the latest of them was complete, or the first look after it.
         evidence: of each series.
     """
 
@@ -188,13 +190,13 @@ def fit_change_point(
     if not possible.any() or evidence[best] < BELIEVED:
         return None
     likely = possible & (weighed >= weighed[best] - CRITICAL)
-    middle, half = float(ramps.middle[best]), float(ramps.duration[best]) / 2
+    begins, ends = ramps.middle - ramps.duration / 2, ramps.middle + ramps.duration / 2
     return ChangePoint(
-        middle - half,
-        middle,
-        middle + half,
-        float(ramps.before[likely].min()),
-        float(ramps.after[likely].max()),
+        float(begins[best]),
+        float(ramps.middle[best]),
+        float(ends[best]),
+        float(np.minimum(ramps.before, begins)[likely].min()),
+        float(np.maximum(ramps.after, ends)[likely].max()),
         tuple(_evidence(fit, gain, best) for fit, gain in zip(fits, gains, strict=True)),
     )
 

@@ -4,8 +4,8 @@ An object that touches the edge of a map may go on in the next cell. Such parts 
 their size, so that they can be joined over a whole area (see `merging`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,12 +60,14 @@ class ScoredWindows:
         starts: [window] first instant in seconds since 1970.
         ends: [window] first instant after it.
         grid: pixel grid of the maps.
+        layers: [window, y, x] of what else they say, by name.
     """
 
     scores: NDArray[np.float32]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     grid: GeoBox
+    layers: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def apart(self) -> float:
@@ -268,16 +270,25 @@ def _courses(windows: ScoredWindows, labels: NDArray[np.int32]) -> list[Course]:
     pixels = np.flatnonzero(labels)
     numbers = labels.ravel()[pixels] - 1
     count = int(labels.max(initial=0))
-    totals = np.zeros((len(windows.scores), count))
+    maps = {"": windows.scores, **windows.layers}
+    totals = {name: np.zeros((len(windows.scores), count)) for name in maps}
     known = np.zeros((len(windows.scores), count), np.int64)
     for window, scores in enumerate(windows.scores):
-        values = np.asarray(scores).ravel()[pixels]
-        there = ~np.isnan(values)
-        totals[window] = np.bincount(numbers[there], values[there], minlength=count)
+        there = ~np.isnan(np.asarray(scores).ravel()[pixels])
         known[window] = np.bincount(numbers[there], minlength=count)
+        for name, values in maps.items():
+            seen = np.asarray(values[window]).ravel()[pixels][there]
+            totals[name][window] = np.bincount(numbers[there], seen, minlength=count)
+    score = totals.pop("")
     return [
-        Course(windows.starts, windows.ends, total, own)
-        for total, own in zip(totals.T, known.T, strict=True)
+        Course(
+            windows.starts,
+            windows.ends,
+            score[:, number],
+            known[:, number],
+            {name: total[:, number] for name, total in totals.items()},
+        )
+        for number in range(count)
     ]
 
 

@@ -123,9 +123,9 @@ def _sensor_sums(
             slice(rows.start + origin[0], rows.stop + origin[0]),
             slice(columns.start + origin[1], columns.stop + origin[1]),
         )
-        values, fresh, steps = cube.looks(sensor.name, *place, bands)
+        values, fresh, _ = cube.looks(sensor.name, *place, bands)
         if totals is None:
-            times = cube.times[steps]
+            times = cube.look_times(sensor.name)
             totals = np.zeros((count, len(times), len(quantities)))
             seen = np.zeros((count, len(times)), np.int64)
         inside = labels[rows, columns]

@@ -14,7 +14,14 @@ from groundshift.domain.time import isoformat
 from groundshift.events.dating import ChangePoint, Evidence, fit_change_point
 from groundshift.events.objects import EventRule, Part, ScoredWindows, find_objects
 from groundshift.events.series import ReadSums
-from groundshift.events.windows import alarm_of, high_span, supported, window_dates
+from groundshift.events.windows import (
+    PROBABILITY,
+    SPREAD,
+    alarm_of,
+    high_span,
+    supported,
+    window_dates,
+)
 
 NEW, GROWN, CONFIRMED, WITHDRAWN = "new", "grown", "confirmed", "withdrawn"
 """States of an event: first seen, larger than it was reported, seen by enough windows, gone."""
@@ -41,6 +48,7 @@ EVENT_TYPES: dict[str, str] = {
     "date_method": "object",
     "score": "float64",
     "score_peak": "float64",
+    "probability": "float64",
     "uncertainty": "float64",
     "area_m2": "float64",
     "area_reported_m2": "float64",
@@ -122,7 +130,8 @@ def _row(part: Part, rule: EventRule) -> dict[str, Any]:
         **_dates(part),
         "score": part.support / part.pixels,
         "score_peak": float(np.nanmax(course.mean)),
-        "uncertainty": np.nan,
+        "probability": float(course.layer(PROBABILITY)[np.nanargmax(course.mean)]),
+        "uncertainty": float(course.layer(SPREAD)[course.high].mean()),
         "area_m2": part.area_m2,
         "area_reported_m2": part.area_m2,
         "pixels": part.pixels,

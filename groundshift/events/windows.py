@@ -4,7 +4,8 @@ A change raises the scores of all windows that contain it, so the windows say th
 roughly when.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from scipy.ndimage import median_filter
 
 HIGH = 0.5
 """A window counts for dating if it scores at least this share of the best window's score."""
+
+PROBABILITY, SPREAD = "probability", "spread"
+"""Layers that maps may have beside their scores: calibrated probability, and deviation of the
+members of an ensemble."""
 
 _FEW = 0.75
 """Support is a mean over at least this share of the most windows that contain one date."""
@@ -41,28 +46,52 @@ class Course:
         ends: [window] first instant after it.
         total: [window] sum of the scores of its pixels.
         count: [window] number of its pixels that have a score.
+        layers: [window] sums of what else the maps say of these pixels, by name.
     """
 
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     total: NDArray[np.float64]
     count: NDArray[np.int64]
+    layers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def mean(self) -> NDArray[np.float64]:
         """Mean score, [window]; NaN where no pixel has one."""
+        return self._per_pixel(self.total)
+
+    def layer(self, name: str) -> NDArray[np.float64]:
+        """Mean of a layer, [window]; NaN where no pixel has a score, or the maps lack the layer."""
+        return self._per_pixel(self.layers.get(name, np.full(len(self.starts), np.nan)))
+
+    @property
+    def high(self) -> NDArray[np.bool_]:
+        """The windows that score at least `HIGH` of the best, [window]: they carry the event."""
+        scores = self.mean
+        return np.asarray(scores >= HIGH * np.nanmax(scores))
+
+    def _per_pixel(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(invalid="ignore"):
-            return np.asarray(self.total / np.where(self.count > 0, self.count, np.nan))
+            return np.asarray(total / np.where(self.count > 0, self.count, np.nan))
 
     def __add__(self, other: "Course") -> "Course":
         """The course of two parts together; their windows may differ."""
         starts, place = np.unique(np.concatenate([self.starts, other.starts]), return_inverse=True)
-        ends, total = np.zeros(len(starts), np.int64), np.zeros(len(starts))
-        count = np.zeros(len(starts), np.int64)
+        ends, count = np.zeros(len(starts), np.int64), np.zeros(len(starts), np.int64)
         ends[place] = np.concatenate([self.ends, other.ends])
-        np.add.at(total, place, np.concatenate([self.total, other.total]))
         np.add.at(count, place, np.concatenate([self.count, other.count]))
-        return Course(starts, ends, total, count)
+
+        def together(one: NDArray[np.float64], their: NDArray[np.float64]) -> NDArray[np.float64]:
+            total = np.zeros(len(starts))
+            np.add.at(total, place, np.concatenate([one, their]))
+            return total
+
+        layers = {
+            name: together(own, other.layers[name])
+            for name, own in self.layers.items()
+            if name in other.layers
+        }
+        return Course(starts, ends, together(self.total, other.total), count, layers)
 
 
 @dataclass(frozen=True)
@@ -155,9 +184,7 @@ def window_dates(
 
 def high_span(course: Course) -> tuple[int, int]:
     """The stretch of time that an event's high windows cover: start and end in seconds."""
-    scores = course.mean
-    high = scores >= HIGH * np.nanmax(scores)
-    return int(course.starts[high].min()), int(course.ends[high].max())
+    return int(course.starts[course.high].min()), int(course.ends[course.high].max())
 
 
 def alarm_of(course: Course, *, high: float, low: float, confirm: int, smooth: int = 1) -> Alarm:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,16 +21,28 @@ from groundshift.cube.layout import NO_SLOT, SensorIndex, read_index
 from groundshift.cube.store import CellCube, Frames
 from groundshift.domain.signature import Kind
 from groundshift.errors import SettingsError
+from groundshift.models.footprint import MEMORY, SPAN, apart_bytes, budget_of, groups, scoring_bytes
 from groundshift.models.inputs import KINDS, Inputs
 from groundshift.models.stepping import CHUNK
 from groundshift.models.store import Detector
 from groundshift.models.walk import Image, Images, Spans
 
-MEMORY = 400 << 20
-"""Bytes that scoring may take, roughly."""
 
-SPAN = 16
-"""Steps whose frames are in memory at a time: about as many as a chunk of the cube has."""
+class PlaceScores(NamedTuple):
+    """Scores of windows at one place.
+
+    Attributes:
+        mean: of the ensemble, [window, y, x].
+        spread: standard deviation over its members, [window, y, x]; None of a single network.
+    """
+
+    mean: NDArray[np.float32]
+    spread: NDArray[np.float32] | None
+
+    def part(self, rows: slice, columns: slice) -> "PlaceScores":
+        """The scores of some of its rows and columns."""
+        place = (slice(None), rows, columns)
+        return PlaceScores(self.mean[place], None if self.spread is None else self.spread[place])
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,7 @@ def map_cell(
     *,
     block: int = 256,
     halo: int | None = None,
-    memory: int = MEMORY,
+    memory: int | None = None,
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Score windows of a cell: the mean of the ensemble.
 
@@ -72,7 +85,8 @@ def map_cell(
         windows: columns id, first, stop (half-open range of steps).
         block: edge of a block without its halo, in pixels.
         halo: pixels of context around a block; None is the model's influence radius.
-        memory: bytes that scoring may take, roughly; it does not change the scores.
+        memory: bytes that scoring may take, roughly; it does not change the scores. None is
+            some hundred megabytes.
 
     Yields:
         Window id and scores [y, x] of the cell's core, in the order of `windows`.
@@ -94,16 +108,17 @@ def map_members(
     *,
     block: int = 256,
     halo: int | None = None,
-    memory: int = MEMORY,
+    memory: int | None = None,
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """As `map_cell`, with the scores of every member, [member, y, x]: their spread is a warning."""
     detector.require(cell.signature, owner=f"the model for cell {cell.cell.id}")
     halo = detector.radius if halo is None else halo
     _require_context(cell, halo)
+    memory = budget_of(detector, memory)
     blocks = list(blocks_of(cell, block, halo))
     ids = windows["id"].to_numpy(np.int64)
     ranges = windows[["first", "stop"]].to_numpy(np.int64)
-    for group in _groups(detector, ranges, blocks[0].pixels, cell.cell.core.shape, memory):
+    for group in groups(detector, ranges, blocks[0].pixels, cell.cell.core.shape, memory):
         chosen = ranges[group]
         scores = np.empty((len(detector.members), len(chosen), *cell.cell.core.shape), np.float32)
         for part in blocks:
@@ -120,9 +135,9 @@ def score_place(
     rows: slice,
     columns: slice,
     *,
-    memory: int = MEMORY,
-) -> NDArray[np.float32]:
-    """Score windows at one place of a cell, as `map_cell` does there: the mean of the ensemble.
+    memory: int | None = None,
+) -> PlaceScores:
+    """Score windows at one place of a cell, as `map_members` does there.
 
     Args:
         detector: the model.
@@ -130,10 +145,8 @@ def score_place(
         windows: columns first, stop (half-open range of steps).
         rows: of the cell's grid.
         columns: likewise.
-        memory: bytes that scoring may take, roughly; it does not change the scores.
-
-    Returns:
-        Scores [window, y, x].
+        memory: bytes that scoring may take, roughly; it does not change the scores. None is
+            some hundred megabytes.
 
     Raises:
         ContractError: the cell's numbers are not what the model takes.
@@ -149,11 +162,15 @@ def score_place(
     target = (slice(0, size[0]), slice(0, size[1]))
     part = Block(read_rows, read_columns, (kept_rows, kept_columns), target)
     ranges = windows[["first", "stop"]].to_numpy(np.int64)
-    scores = np.empty((len(ranges), *size), np.float32)
-    for group in _groups(detector, ranges, part.pixels, size, memory):
-        found = _score_block(detector, cell, part, ranges[group], memory)
-        scores[group] = found[:, :, *part.core].mean(axis=0)
-    return scores
+    mean = np.empty((len(ranges), *size), np.float32)
+    spread = np.empty_like(mean) if len(detector.members) > 1 else None
+    memory = budget_of(detector, memory)
+    for group in groups(detector, ranges, part.pixels, size, memory):
+        members = _score_block(detector, cell, part, ranges[group], memory)[:, :, *part.core]
+        mean[group] = members.mean(axis=0)
+        if spread is not None:
+            spread[group] = members.std(axis=0)
+    return PlaceScores(mean, spread)
 
 
 def score_window(
@@ -165,7 +182,7 @@ def score_window(
     columns: slice,
     *,
     block: int = 256,
-    memory: int = MEMORY,
+    memory: int | None = None,
 ) -> NDArray[np.float32]:
     """Score one window at a part of a cell's core, to the last bit what `map_cell` gives there.
 
@@ -177,7 +194,8 @@ def score_window(
         rows: of the cell's core.
         columns: likewise.
         block: edge of a block without its halo, as `map_cell` takes it; whole blocks are scored.
-        memory: bytes that scoring may take, roughly; it does not change the scores.
+        memory: bytes that scoring may take, roughly; it does not change the scores. None is
+            some hundred megabytes.
 
     Returns:
         Scores [y, x]: the mean of the ensemble.
@@ -189,12 +207,37 @@ def score_window(
     detector.require(cell.signature, owner=f"the model for cell {cell.cell.id}")
     _require_context(cell, detector.radius)
     scores = np.empty(cell.cell.core.shape, np.float32)
+    memory = budget_of(detector, memory)
     for part in blocks_of(cell, block, detector.radius):
         spans = zip(part.target, (rows, columns), strict=True)
         if all(mine.start < asked.stop and asked.start < mine.stop for mine, asked in spans):
             found = _score_block(detector, cell, part, np.array([[first, stop]]), memory)
             scores[part.target] = found[:, 0, *part.core].mean(axis=0)
     return scores[rows, columns]
+
+
+def least_bytes(
+    detector: Detector,
+    cell: CellCube,
+    windows: pd.DataFrame,
+    *,
+    block: int = 256,
+    halo: int | None = None,
+) -> int:
+    """What scoring a cell takes at least, one window at a time.
+
+    Args:
+        detector: the model.
+        cell: the cell.
+        windows: columns first, stop.
+        block: edge of a block without its halo, in pixels.
+        halo: pixels of context around a block; None is the model's influence radius.
+    """
+    halo = detector.radius if halo is None else halo
+    ranges = windows[["first", "stop"]].to_numpy(np.int64)
+    longest = ranges[np.argmax(ranges[:, 1] - ranges[:, 0])][np.newaxis]
+    pixels = next(blocks_of(cell, block, halo)).pixels
+    return scoring_bytes(detector, longest, pixels, cell.cell.core.shape)
 
 
 def shown_digests(detector: Detector, cell: CellCube, windows: pd.DataFrame) -> list[str]:
@@ -263,36 +306,6 @@ def _require_context(cell: CellCube, halo: int) -> None:
         f"area.halo: cell {cell.cell.id} has {cell.cell.halo} pixels of context, but the model is "
         f"influenced from {halo} pixels away. Set area.halo={halo} and rerun from fetch"
     )
-
-
-def _groups(
-    detector: Detector,
-    ranges: NDArray[np.int64],
-    pixels: int,
-    core: tuple[int, int],
-    memory: int,
-) -> Iterator[slice]:
-    """Windows that follow one another, as many at a time as memory holds."""
-    begin = 0
-    while begin < len(ranges):
-        end = begin + 1
-        while (
-            end < len(ranges) and _bytes(detector, ranges[begin : end + 1], pixels, core) <= memory
-        ):
-            end += 1
-        yield slice(begin, end)
-        begin = end
-
-
-def _bytes(
-    detector: Detector, ranges: NDArray[np.int64], pixels: int, core: tuple[int, int]
-) -> int:
-    """What scoring these windows together takes: frames, memories, maps."""
-    frames = 2 * min(int(ranges[:, 1].max() - ranges[:, 0].min()), SPAN) * detector.spec.channels
-    gates = 4 * detector.spec.filters
-    memories = 2 * detector.spec.filters * (len(ranges) + CHUNK)
-    maps = (len(detector.members) + 1) * len(ranges) * core[0] * core[1]
-    return 4 * (pixels * (frames + gates + memories) + maps)
 
 
 def _score_block(
@@ -370,8 +383,10 @@ def _score_apart(
         for role in detector.inputs.roles
     }
     longest = int((ranges[:, 1] - ranges[:, 0]).max())
-    size = 4 * block.pixels * (3 * longest * detector.spec.channels + 12 * detector.spec.filters)
-    together = max(1, min(len(ranges), memory // size, 4 * CHUNK))
+    # What the others of the group hold meanwhile is not there for windows side by side.
+    spare = min(memory, MEMORY)
+    size = apart_bytes(detector, ranges, block.pixels)
+    together = max(1, min(len(ranges), spare // size, 4 * CHUNK))
     scores = []
     for begin in range(0, len(ranges), together):
         part = ranges[begin : begin + together] - first

@@ -6,9 +6,11 @@ on the previous step (the convolution of the inputs, the gradient of the recurre
 for all steps in one call instead of one call per step.
 """
 
+from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from groundshift.models.folding import folding
@@ -16,6 +18,8 @@ from groundshift.models.recurrence import Layout, recur, recur_with_gradient
 
 EPSILON = 1e-3
 """Added to the variance in batch normalisation (method section 8)."""
+SHORTEST_SPAN = 3
+"""Steps that the fastest filter of a memory looks back over, where spans are given."""
 
 
 class PackSteps(keras.layers.Layer):
@@ -118,13 +122,21 @@ class ConvLSTM(keras.layers.Layer):
     """
 
     def __init__(
-        self, filters: int, *, dropout: float = 0.0, seed: int | None = None, name: str
+        self,
+        filters: int,
+        *,
+        dropout: float = 0.0,
+        span: int | None = None,
+        seed: int | None = None,
+        name: str,
     ) -> None:
         """Settle everything but the number of input channels.
 
         Args:
             filters: number of output channels.
             dropout: recurrent dropout in training.
+            span: steps that the slowest filter looks back over at first; None opens all forget
+                gates equally, as published.
             seed: of initial kernels and dropout masks.
             name: name of the layer, and of its weights in an artifact.
         """
@@ -133,6 +145,7 @@ class ConvLSTM(keras.layers.Layer):
         self.dropout = dropout
         self.kernel_initialiser = keras.initializers.GlorotUniform(seed)
         self.recurrent_initialiser = keras.initializers.Orthogonal(seed=seed)
+        self.bias_initialiser = _forget_bias if span is None else partial(_span_bias, span)
         self.masks = keras.random.SeedGenerator(seed) if dropout else None
 
     def build(
@@ -150,7 +163,7 @@ class ConvLSTM(keras.layers.Layer):
             initializer=self.recurrent_initialiser,
             name="recurrent_kernel",
         )
-        self.bias = self.add_weight(shape=(gates,), initializer=_forget_bias, name="bias")
+        self.bias = self.add_weight(shape=(gates,), initializer=self.bias_initialiser, name="bias")
 
     def call(self, frames: tf.Tensor, steps: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Fold frames in time.
@@ -210,3 +223,16 @@ def _forget_bias(shape: tuple[int, ...], dtype: Any = None) -> tf.Tensor:
     quarter = shape[0] // 4
     parts = [tf.zeros(quarter), tf.ones(quarter), tf.zeros(2 * quarter)]
     return tf.cast(tf.concat(parts, axis=0), dtype or tf.float32)
+
+
+def _span_bias(span: int, shape: tuple[int, ...], dtype: Any = None) -> tf.Tensor:
+    """Biases by which each filter begins as a running mean over a span of its own.
+
+    With forget gates at 1 - 1/T and input gates at 1/T a memory is a mean over about T steps
+    (Tallec and Ollivier, ICLR 2018, with the gates' hard sigmoid); T goes from `SHORTEST_SPAN` to
+    `span` in equal ratios. Of forget gates that all begin at 0.7, none remembers what was ten
+    steps ago, and a short training hardly gets them there.
+    """
+    spans = np.geomspace(SHORTEST_SPAN, span, shape[0] // 4)
+    forget = (0.5 - 1 / spans) / 0.2
+    return tf.constant(np.concatenate([-forget, forget, 0 * spans, 0 * spans]), dtype or tf.float32)

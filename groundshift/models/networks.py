@@ -31,6 +31,9 @@ class NetworkSpec:
     """Recurrent dropout in training."""
     momentum: float = 0.99
     """Share of the old moving averages of batch statistics that stays at each training step."""
+    span: int | None = None
+    """Steps that the slowest filter of a memory looks back over before training; None: all filters
+    alike, with the published bias."""
 
     def __post_init__(self) -> None:
         """Refuse a network without inputs."""
@@ -48,8 +51,16 @@ class NetworkSpec:
     @property
     def filters(self) -> int:
         """Filters of all memories together."""
-        radar = self.radar_filters if self.radar_channels else 0
-        return radar + (self.optical_filters if self.optical_channels else 0)
+        return sum(filters for _, _, filters, _ in self.planned)
+
+    @property
+    def planned(self) -> tuple[tuple[str, slice, int, int], ...]:
+        """The branches it has: role, channels, filters, and blocks before the memory."""
+        every = (
+            ("radar", slice(0, self.radar_channels), self.radar_filters, 1),
+            ("optical", slice(self.radar_channels, self.channels), self.optical_filters, 2),
+        )
+        return tuple(branch for branch in every if branch[1].stop > branch[1].start)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description, from which `NetworkSpec(**description)` comes back."""
@@ -57,14 +68,21 @@ class NetworkSpec:
 
     @classmethod
     def of_preset(
-        cls, preset: str, *, radar_channels: int, optical_channels: int, dropout: float = 0.0
+        cls,
+        preset: str,
+        *,
+        radar_channels: int,
+        optical_channels: int,
+        dropout: float = 0.0,
+        span: int | None = None,
     ) -> "NetworkSpec":
         """A spec with a preset's filters (`tiny`, `s12`, `ers12ls5`) and these channels."""
         if preset == "tiny":
             filters, momentum = TINY_FILTERS, TINY_MOMENTUM
         else:
             filters, momentum = (ERAS[preset].radar_filters, ERAS[preset].optical_filters), 0.99
-        return cls(radar_channels, optical_channels, *filters, dropout=dropout, momentum=momentum)
+        channels = (radar_channels, optical_channels)
+        return cls(*channels, *filters, dropout=dropout, momentum=momentum, span=span)
 
     @classmethod
     def of_era(cls, era: str, *, dropout: float = 0.0) -> "NetworkSpec":
@@ -99,10 +117,6 @@ def branches(
         momentum: of the moving averages in the per-frame blocks, if not the network's own.
     """
     momentum = spec.momentum if momentum is None else momentum
-    planned = (
-        ("radar", slice(0, spec.radar_channels), spec.radar_filters, 1),
-        ("optical", slice(spec.radar_channels, spec.channels), spec.optical_filters, 2),
-    )
     return [
         Branch(
             role,
@@ -119,12 +133,12 @@ def branches(
             ConvLSTM(
                 filters,
                 dropout=spec.dropout,
+                span=spec.span,
                 seed=_seed(seed, role, blocks),
                 name=f"{role}_memory",
             ),
         )
-        for role, channels, filters, blocks in planned
-        if channels.stop > channels.start
+        for role, channels, filters, blocks in spec.planned
     ]
 
 

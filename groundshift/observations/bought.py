@@ -8,9 +8,11 @@ that they take their room once.
 
     <work>/<area>/bought/<sensor>-<what is asked of it>/<grid>/<YYYYmmddTHHMMSS>-<products>/
         data/BANDS.npy, mask/VALID.npy, mask/MEASURED.npy    as in observations
+        data/CLP.npy                                         likewise, where it was asked for
         nothing                                              an image without a pixel of the grid
 
     <work>/<area>/bought/<sensor>-<...>/used.json    what asking took, and its size uncompressed
+    <work>/<area>/bought/parts/    of images that `stac` was reading when its run was killed
 
 The folder may be deleted at any time; then images are asked for again.
 """
@@ -35,7 +37,7 @@ from groundshift.observations.npy import map_array
 from groundshift.observations.radiometry import encode
 from groundshift.observations.sources.base import Acquisition, Image, Scene, Source
 from groundshift.observations.sources.in_front import InFront
-from groundshift.observations.store import DATA, MASK, Observations
+from groundshift.observations.store import DATA, MASK, PROBABILITY, Observations
 
 _MEASURED, _NOTHING, _USED = "mask/MEASURED.npy", "nothing", "used.json"
 _TYPICAL = {"uint16": 0.85, "float32": 0.9}
@@ -82,6 +84,9 @@ class BoughtFirst(InFront):
             decode(np.asarray(map_array(folder / DATA)[0])),
             np.asarray(map_array(folder / MASK)[0, :, :, 0]),
             np.asarray(map_array(folder / _MEASURED)),
+            np.asarray(map_array(known)[0, :, :, 0])
+            if (known := folder / PROBABILITY).is_file()
+            else None,
         )
 
     def share(self, observations: Observations) -> None:
@@ -91,7 +96,7 @@ class BoughtFirst(InFront):
             for cell, grid in grids.items():
                 folder = self._folder(acquisition, grid)
                 place = cell, acquisition.sensor, acquisition.time
-                for name in (DATA, MASK):
+                for name in (DATA, MASK, PROBABILITY):
                     _link_equal(observations.path(*place) / name, folder / name)
 
     def travelling(self, costs: Iterable[Cost]) -> list[Cost]:
@@ -155,6 +160,8 @@ class BoughtFirst(InFront):
             np.save(draft / DATA, encode(image.values, image.valid, sensor)[None])
             np.save(draft / MASK, image.valid[None, ..., None])
             np.save(draft / _MEASURED, image.seen)
+            if image.probability is not None:
+                np.save(draft / PROBABILITY, image.probability[None, ..., None])
         try:
             draft.rename(folder)
         except OSError:  # another run kept it at the same time

@@ -23,12 +23,9 @@ from groundshift.domain.bands import role_index
 from groundshift.domain.signature import Sensor
 from groundshift.domain.sun import sun
 from groundshift.errors import SettingsError
-from groundshift.observations.sources.base import Acquisition, Image, Scene, Source
+from groundshift.observations.sources.base import UNKNOWN, Acquisition, Image, Scene, Source
 from groundshift.observations.sources.in_front import InFront
 from groundshift.settings import CloudSettings
-
-UNKNOWN = 255
-"""In place of a probability in per cent."""
 
 _BANDS = ("B01", "B02", "B04", "B05", "B08", "B8A", "B09", "B10", "B11", "B12")
 _MODEL_PIXEL = 80.0  # metres: the model was trained on coarse pixels, and finer ones cost more

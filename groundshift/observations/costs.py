@@ -47,6 +47,22 @@ class Cost:
     bytes: int
 
 
+def processing_units(pixels: int, bands: int, *, floating: bool, radar: bool) -> float:
+    """Processing units of one request, by the formula that Sentinel Hub publishes.
+
+    One unit buys 512 x 512 pixels of three bands of 16 bits; floating point doubles it, and so does
+    orthorectifying.
+
+    Args:
+        pixels: Of the image.
+        bands: That are asked for, masks among them; dataMask is free.
+        floating: Whether numbers come as 32 bits.
+        radar: Whether images are orthorectified.
+    """
+    factor = (2 if floating else 1) * (2 if radar else 1)
+    return max(pixels / 512**2 * bands / 3 * factor, 0.005)
+
+
 def total(costs: Iterable[Cost]) -> list[Cost]:
     """Costs by sensor and month, each once, in order."""
     sums: dict[tuple[str, str], Cost] = {}

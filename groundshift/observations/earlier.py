@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from odc.geo.geobox import GeoBox
 
+from groundshift.observations.borders import NOTE
 from groundshift.observations.costs import Cost
 from groundshift.observations.intake import NO_OVERLAP
 from groundshift.observations.news import news
@@ -36,47 +37,49 @@ class EarlierFirst(InFront):
         tables = pd.concat([earlier.table, earlier.quarantine])
         self.news = news(tables, source.acquisitions)
         """What is new, late, reprocessed or withdrawn since, in words."""
-        self._known: Mapping[tuple[Any, ...], tuple[str, str]] = {
-            (row["cell"], *(row[name] for name in _IDENTITY)): (row["reason"], row["digest"])
+        self._known: Mapping[tuple[Any, ...], dict[str, Any]] = {
+            (row["cell"], *(row[name] for name in _IDENTITY)): row
             for row in tables.fillna("").to_dict("records")
         }
 
     def cost(self, acquisition: Acquisition, grid: GeoBox) -> Cost | None:
         """Nothing for what is here, else the source's price."""
         try:
-            self.reason(acquisition, grid)
+            self.known(acquisition, grid)
         except KeyError:
             return super().cost(acquisition, grid)
         return None
 
-    def reason(self, acquisition: Acquisition, grid: GeoBox) -> tuple[str, str]:
-        """The cell on a grid, and why an acquisition is in its quarantine; empty if it isn't.
+    def known(self, acquisition: Acquisition, grid: GeoBox) -> dict[str, Any]:
+        """What the earlier artifact's table says of an acquisition on a grid.
 
         Raises:
             KeyError: the earlier artifact can't tell.
         """
         cell = next((cell.id for cell in self._earlier.cells if cell.grid == grid), "")
-        reason, digest = self._known[cell, *(getattr(acquisition, name) for name in _IDENTITY)]
-        if not digest and reason not in (NO_OVERLAP, NO_VALID_PIXEL):
-            raise KeyError(reason)
-        return cell, reason
+        row = self._known[cell, *(getattr(acquisition, name) for name in _IDENTITY)]
+        if not row["digest"] and row["reason"] not in (NO_OVERLAP, NO_VALID_PIXEL):
+            raise KeyError(row["reason"])
+        return row
 
     def image(self, scene: Scene, acquisition: Acquisition, grid: GeoBox) -> Image | None:
         """What the earlier artifact holds, or else the source."""
         try:
-            cell, reason = self.reason(acquisition, grid)
+            row = self.known(acquisition, grid)
         except KeyError:
             return scene.read(grid)
+        reason = row["reason"]
         if reason == NO_OVERLAP:
             return None
         sensor = self._source.sensors[acquisition.sensor]
         if reason == NO_VALID_PIXEL:
             empty = np.zeros((*grid.shape, len(sensor.bands)), np.float32)
             return Image(empty, np.zeros(grid.shape, bool))
-        place = cell, acquisition.sensor, acquisition.time
+        place = row["cell"], acquisition.sensor, acquisition.time
         stored, valid = self._earlier.read(*place, quarantined=bool(reason))
         return Image(
             sensor.decode(np.asarray(stored)),
             np.asarray(valid),
             probability=self._earlier.probability(*place, quarantined=bool(reason)),
+            note=next((part for part in row["checks"].split("; ") if part.startswith(NOTE)), ""),
         )

@@ -17,7 +17,7 @@ import numpy as np
 from groundshift.artifacts import Draft, ValueHash
 from groundshift.domain.cells import Cell
 from groundshift.domain.time import isoformat, stamp
-from groundshift.errors import BudgetError, SourceError
+from groundshift.errors import SourceError
 from groundshift.observations.checks import duplicate, odd
 from groundshift.observations.costs import Cost, total
 from groundshift.observations.planting import PlacedChange, Plan, plant
@@ -123,7 +123,7 @@ class Intake:
             return _Candidate(replace(record, reason=NO_OVERLAP), None)
         if self._placed[cell.id]:
             planted = plant(image.values, image.valid, acquisition.time, self._placed[cell.id])
-            image = Image(*planted, probability=image.probability)
+            image = replace(image, values=planted[0], valid=planted[1])
         share = float(np.mean(image.valid))
         reason = "" if share else NO_VALID_PIXEL
         return _Candidate(replace(record, valid_share=share, reason=reason), image)
@@ -153,7 +153,7 @@ class Intake:
             digest.add("probability", image.probability)
         record = replace(
             candidate.record,
-            checks=odd(image.values, image.valid, sensor),
+            checks="; ".join(filter(None, (image.note, odd(image.values, image.valid, sensor)))),
             digest=digest.hexdigest(),
         )
         folders = self._draft.folder, self._draft.scratch
@@ -192,34 +192,6 @@ def costs_of(
     grids = [cell.grid for cell in cells]
     prices = (source.cost(item, grid) for item in acquisitions for grid in grids)
     return total(price for price in prices if price is not None)
-
-
-def require_budget(
-    source: Source, acquisitions: Sequence[Acquisition], cells: Sequence[Cell], budget: float
-) -> None:
-    """Refuse a run that would cost more than the user allows.
-
-    Args:
-        source: Where acquisitions come from.
-        acquisitions: What is still to be read.
-        cells: Where it goes.
-        budget: Processing units.
-
-    Raises:
-        BudgetError: with what would fit.
-    """
-    spent, fits = 0.0, 0
-    for item in sorted(acquisitions, key=lambda item: item.time):
-        spent += sum(cost.units for cost in costs_of(source, [item], cells))
-        fits += spent <= budget
-    if spent > budget:
-        until = sorted(item.time for item in acquisitions)[fits]
-        raise BudgetError(
-            f"fetch.budget: expected at most {budget:g} processing units, found "
-            f"that the {len(acquisitions)} images that are missing cost {spent:.1f}. The first "
-            f"{fits} would fit: end the period at {isoformat(until)[:10]}, ask for fewer bands, or "
-            "raise the budget"
-        )
 
 
 def hash_values(records: Iterable[Record], values: ValueHash) -> None:

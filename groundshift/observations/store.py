@@ -44,7 +44,7 @@ CONTRACT = "observations"
 NO_VALID_PIXEL = "no valid pixel"
 
 DATA, MASK = "data/BANDS.npy", "mask/VALID.npy"
-_PROBABILITY = "data/CLP.npy"
+PROBABILITY = "data/CLP.npy"
 _HEADER = 256
 """Bytes that hold the header of any of our `.npy` files."""
 _META = "meta_info/observation.json"
@@ -184,7 +184,7 @@ class Observations:
 
         Takes the arguments of `read`.
         """
-        path = self.path(cell_id, sensor, time, quarantined=quarantined) / _PROBABILITY
+        path = self.path(cell_id, sensor, time, quarantined=quarantined) / PROBABILITY
         return np.asarray(map_array(path)[0, :, :, 0]) if path.is_file() else None
 
     def path(self, cell_id: str, sensor: str, time: int, *, quarantined: bool = False) -> Path:
@@ -286,7 +286,7 @@ def write_observation(
     np.save(draft / DATA, values[None])
     np.save(draft / MASK, valid[None, ..., None])
     if probability is not None:
-        np.save(draft / _PROBABILITY, probability[None, ..., None])
+        np.save(draft / PROBABILITY, probability[None, ..., None])
     _write_json(draft / "bbox.geojson", _bounding_box(grid))
     _write_json(draft / "timestamps.json", [_naive_utc(record.time)])
     _write_json(draft / _META, asdict(record))

@@ -1,7 +1,8 @@
 """What providers allow and charge, and what the same images would take by other ways.
 
 Quotas are those of general users of the Copernicus Data Space (its documentation's "Quotas and
-Limitations"); Sentinel Hub's own depend on the contract and are not known here. Batch
+Limitations"); Sentinel Hub's own depend on the contract and are not known here. Earth Search and
+the Planetary Computer publish no limit for reading files: the speed of the line counts there. Batch
 processing costs a third, asynchronous requests two thirds of a request's price (Sentinel Hub,
 "Processing Unit"). Sizes of products are typical ones.
 """
@@ -44,11 +45,37 @@ class Quota:
 
 QUOTAS = {"cdse": Quota(10_000, 10_000, 300, 300)}
 
-_S3_SPEED, _S3_MONTH = 4 * 20e6, 12e12
-"""Bytes a second (four connections of 20 MB/s) and a month that CDSE's S3 gives."""
+
+@dataclass(frozen=True)
+class FileLimits:
+    """What a provider of files allows.
+
+    Attributes:
+        bytes_second: That arrive.
+        bytes_month: That may be loaded; infinite where no limit is known.
+        requests_minute: Likewise.
+        note: What a person should know.
+    """
+
+    bytes_second: float
+    bytes_month: float = math.inf
+    requests_minute: float = math.inf
+    note: str = "no limit is published; 20 MB/s is what one well-connected machine gets"
+
+    def minutes(self, size: float, requests: float = 0) -> float:
+        """Shortest time in which so much may be loaded."""
+        return max(size / self.bytes_second / 60, requests / self.requests_minute)
+
+
+_OPEN = FileLimits(20e6)
+FILES = {
+    "cdse": FileLimits(
+        4 * 20e6, 12e12, 2000, "four connections of 20 MB/s, 12 TB a month; keys expire"
+    )
+}
+"""By provider; what is not named has no limit that is known."""
+
 _PRODUCT_BYTES = {"sentinel1": 1.0e9, "sentinel2": 0.7e9}
-_COG_SPEED = 20e6
-"""Bytes a second of ranges of files over HTTPS: what one well-connected machine gets."""
 _BATCH, _ASYNC = 1 / 3, 2 / 3
 _BATCH_MINIMUM = 1000
 
@@ -90,11 +117,51 @@ def ways(
         products: How many whole products it takes, by sensor.
         missions: By sensor.
     """
+    found = [*_by_requests(deployment, costs), *_whole_products(products, missions)]
+    optical = [c for c in costs if missions[c.sensor] == "sentinel2"]
+    return [*found, _ranges(sum(c.bytes for c in optical))] if optical else found
+
+
+def file_ways(
+    provider: str,
+    name: str,
+    costs: Sequence[Cost],
+    asked: Sequence[Cost],
+    products: Mapping[str, int],
+    missions: Mapping[str, str],
+) -> list[Way]:
+    """The ways to the images of a plan that reads parts of files, its own first.
+
+    Args:
+        provider: Key of `FILES`.
+        name: Of the provider, for people.
+        costs: Of the plan.
+        asked: What the same images take of Sentinel Hub, those that it has.
+        products: How many whole products it takes, by sensor.
+        missions: By sensor.
+    """
+    limits = FILES.get(provider, _OPEN)
+    size, requests = sum(c.bytes for c in costs), sum(c.requests for c in costs)
+    own = Way(
+        f"STAC: parts of files from {name}",
+        requests,
+        0.0,
+        size,
+        round(limits.minutes(size, requests), 2),
+        round(size / limits.bytes_month, 3),
+        f"what this source does; {limits.note}",
+    )
+    others = _by_requests("cdse", asked) if asked else []
+    return [own, *others, *_whole_products(products, missions)]
+
+
+def _by_requests(deployment: str, costs: Sequence[Cost]) -> list[Way]:
+    """What Sentinel Hub's own ways to images take, that of single requests first."""
     units, requests = sum(c.units for c in costs), sum(c.requests for c in costs)
     size = sum(c.bytes for c in costs)
     quota = QUOTAS.get(deployment)
-    found = [
-        _by_units("Process API", quota, requests, units, size, "what this source does"),
+    return [
+        _by_units("Process API", quota, requests, units, size, "source sentinelhub"),
         _by_units(
             "asynchronous Process API",
             quota,
@@ -111,23 +178,27 @@ def ways(
             size,
             f"a third of the price; enterprise plans with {_BATCH_MINIMUM} units in hand",
         ),
-        _whole_products(products, missions),
     ]
-    optical = [c for c in costs if missions[c.sensor] == "sentinel2"]
-    return [*found, _ranges(sum(c.bytes for c in optical))] if optical else found
 
 
-def _whole_products(products: Mapping[str, int], missions: Mapping[str, str]) -> Way:
-    whole = sum(_PRODUCT_BYTES[missions[name]] * count for name, count in products.items())
-    return Way(
-        "whole products from CDSE's S3 (files)",
-        sum(products.values()),
-        0.0,
-        round(whole),
-        whole / _S3_SPEED / 60,
-        whole / _S3_MONTH,
-        "no units; keys expire, Sentinel-2 is JPEG 2000; read them with the source files",
-    )
+def _whole_products(products: Mapping[str, int], missions: Mapping[str, str]) -> list[Way]:
+    """Products of the missions that CDSE's S3 is known to have, in whole; none without any."""
+    counts = {name: count for name, count in products.items() if missions[name] in _PRODUCT_BYTES}
+    if not counts:
+        return []
+    whole = sum(_PRODUCT_BYTES[missions[name]] * count for name, count in counts.items())
+    limits = FILES["cdse"]
+    return [
+        Way(
+            "whole products from CDSE's S3 (files)",
+            sum(counts.values()),
+            0.0,
+            round(whole),
+            limits.minutes(whole),
+            whole / limits.bytes_month,
+            "no units; keys expire, Sentinel-2 is JPEG 2000; read them with the source files",
+        )
+    ]
 
 
 def _ranges(size: int) -> Way:
@@ -136,7 +207,7 @@ def _ranges(size: int) -> Way:
         -1,
         0.0,
         size,
-        size / _COG_SPEED / 60,
+        _OPEN.minutes(size),
         0.0,
         "no key and no quota for Sentinel-2 L2A (Earth Search); source stac",
     )
@@ -177,7 +248,7 @@ def _sentence(way: Way) -> str:
     if way.minutes < 0:
         return f"{way.way}: {way.units:.0f} units; limits depend on your contract"
     hours = way.minutes / 60
-    time = f"{hours:.1f} hours" if hours >= 1 else f"{math.ceil(way.minutes)} minutes"
+    time = f"{hours:.1f} hours" if hours >= 1 else f"{max(math.ceil(way.minutes), 1)} minutes"
     years = way.months / 12
     share = f"{years:.1f} years" if years >= 1 else f"{way.months:.1f} months"
     price = f"{way.units:.0f} units, " if way.units else ""

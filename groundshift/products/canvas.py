@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import geopandas as gpd
 import numpy as np
@@ -26,6 +26,8 @@ _COMPOSITE = 5
 _STRIP_VALUES = 1 << 22
 """Most numbers of an image held at once for a composite (16 MiB)."""
 _SAMPLE = 64
+
+Number = TypeVar("Number", bound=np.generic)
 
 Steps = NDArray[np.intp]
 
@@ -106,24 +108,24 @@ class Canvas:
 
 
 def coarsen(
-    score: NDArray[np.float32], day: NDArray[np.int32], factor: int
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Greatest score, and its day, of every `factor` x `factor` pixels.
+    score: NDArray[np.float32], beside: NDArray[Number], factor: int
+) -> tuple[NDArray[np.float32], NDArray[Number]]:
+    """Greatest score of every `factor` x `factor` pixels, and what else is known of that pixel.
 
     So that a change of a few pixels stays visible on a picture of a large area.
 
     Args:
         score: [y, x], NaN where there is none.
-        day: [y, x].
+        beside: [y, x], its day for instance.
         factor: pixels per picture pixel.
     """
     if factor == 1:
-        return score, day
+        return score, beside
     scores = _blocks(score, factor, np.nan)
     best = np.argmax(np.nan_to_num(scores, nan=-1.0), axis=-1)[..., None]
     greatest: NDArray[np.float32] = np.take_along_axis(scores, best, axis=-1)[..., 0]
-    its_day: NDArray[np.int32] = np.take_along_axis(_blocks(day, factor, 0), best, axis=-1)[..., 0]
-    return greatest, its_day
+    its: NDArray[Number] = np.take_along_axis(_blocks(beside, factor, 0), best, axis=-1)[..., 0]
+    return greatest, its
 
 
 def _blocks(values: NDArray[Any], factor: int, fill: float) -> NDArray[Any]:

@@ -68,7 +68,7 @@ def write_catalogue(
         `stac/collection.json`.
     """
     items = [item for cell, windows in maps.items() for item in _cell_items(folder, cell, windows)]
-    events = _item("events", _outline(maps), text.period)
+    events = make_item("events", _outline(maps), text.period)
     for name, file, kind in (
         ("parquet", GEOPARQUET, _PARQUET),
         ("geojson", GEOJSON, pystac.MediaType.GEOJSON),
@@ -82,7 +82,30 @@ def write_catalogue(
             asset = pystac.Asset(str(folder / file), media_type=kind, roles=[role])
             events.add_asset(name, asset)
     items.append(events)
-    collection = _collection(text, items)
+    return save_collection(folder, text, items, title="Ground change", keyword="change detection")
+
+
+def save_collection(
+    folder: Path,
+    text: CatalogueText,
+    items: Sequence[pystac.Item],
+    *,
+    title: str,
+    keyword: str,
+) -> Path:
+    """Write items and the collection over them, with relative links only.
+
+    Args:
+        folder: the artifact.
+        text: what holds for all of them.
+        items: whose assets are written already.
+        title: what is mapped, before the area's name.
+        keyword: by which it is found.
+
+    Returns:
+        `stac/collection.json`.
+    """
+    collection = _collection(text, items, title, keyword)
     for item in items:
         item.properties["groundshift:model"] = text.model
     collection.add_items(items)
@@ -92,48 +115,68 @@ def write_catalogue(
     return folder / FOLDER / "collection.json"
 
 
-def _collection(text: CatalogueText, items: Sequence[pystac.Item]) -> pystac.Collection:
+def _collection(
+    text: CatalogueText, items: Sequence[pystac.Item], title: str, keyword: str
+) -> pystac.Collection:
     boxes = [item.bbox for item in items if item.bbox is not None]
     whole = [f(box[i] for box in boxes) for i, f in enumerate((min, min, max, max))]
     start, end = (_instant(seconds) for seconds in text.period)
     return pystac.Collection(
         id=f"groundshift-{text.area}",
-        title=f"Ground change, {text.area}",
+        title=f"{title}, {text.area}",
         description=text.description,
         extent=pystac.Extent(pystac.SpatialExtent([whole]), pystac.TemporalExtent([[start, end]])),
         license="other",
-        keywords=["change detection", "Earth observation"],
+        keywords=[keyword, "Earth observation"],
         extra_fields={"attribution": list(text.licences)},
     )
 
 
 def _cell_items(folder: Path, cell: Cell, windows: Iterable[MapWindow]) -> Iterable[pystac.Item]:
     windows = tuple(windows)
-    footprint = _footprint(cell.core)
+    footprint = footprint_of(cell.core)
     for window in windows:
-        item = _item(f"{cell.id}_{window.name}", footprint, (window.start, window.end), cell.core)
+        item = make_item(
+            f"{cell.id}_{window.name}", footprint, (window.start, window.end), cell.core
+        )
         path = score_path(folder, cell, window)
-        asset = _cog(path, "Score of change", "score", "float32", "nan")
-        layers = band_names(path)[1:]
-        if layers:
-            described = [{"name": name, "description": LAYERS[name]} for name in layers]
-            asset.extra_fields["bands"] = [{"name": "score"}, *described]
-        item.add_asset("score", asset)
+        asset = cog_asset(path, "Score of change", "score", "float32", "nan")
+        item.add_asset("score", _with_layers(asset, path))
         yield item
     if windows:
         period = (windows[0].start, max(window.end for window in windows))
-        item = _item(f"{cell.id}_aggregates", footprint, period, cell.core)
+        item = make_item(f"{cell.id}_aggregates", footprint, period, cell.core)
         path = aggregate_path(folder, cell, MAXIMUM)
-        item.add_asset(MAXIMUM, _cog(path, "Greatest score", "score", "float32", "nan"))
+        asset = cog_asset(path, "Greatest score", "score", "float32", "nan")
+        item.add_asset(MAXIMUM, _with_layers(asset, path))
         path = aggregate_path(folder, cell, DATE_OF_MAXIMUM)
-        asset = _cog(path, "Date of the greatest score", "days since 1970-01-01", "int32", NO_DATE)
+        asset = cog_asset(
+            path, "Date of the greatest score", "days since 1970-01-01", "int32", NO_DATE
+        )
         item.add_asset(DATE_OF_MAXIMUM, asset)
         yield item
 
 
-def _item(
+def _with_layers(asset: pystac.Asset, path: Path) -> pystac.Asset:
+    """Name the bands of a map that has more than one."""
+    layers = band_names(path)[1:]
+    if layers:
+        described = [{"name": name, "description": LAYERS[name]} for name in layers]
+        asset.extra_fields["bands"] = [{"name": "score"}, *described]
+    return asset
+
+
+def make_item(
     name: str, footprint: BaseGeometry, period: tuple[int, int], grid: GeoBox | None = None
 ) -> pystac.Item:
+    """An item without assets.
+
+    Args:
+        name: its id.
+        footprint: in longitude and latitude.
+        period: [start, end) in seconds since 1970.
+        grid: of its images, if they share one.
+    """
     start, end = (_instant(seconds) for seconds in period)
     item = pystac.Item(
         id=name,
@@ -156,7 +199,8 @@ def _item(
     return item
 
 
-def _cog(path: Path, title: str, unit: str, kind: str, nodata: Any) -> pystac.Asset:
+def cog_asset(path: Path, title: str, unit: str, kind: str, nodata: Any) -> pystac.Asset:
+    """A Cloud Optimized GeoTIFF: its title, and unit, type and nodata number of its values."""
     return pystac.Asset(
         str(path),
         title=title,
@@ -166,7 +210,7 @@ def _cog(path: Path, title: str, unit: str, kind: str, nodata: Any) -> pystac.As
     )
 
 
-def _footprint(grid: GeoBox) -> BaseGeometry:
+def footprint_of(grid: GeoBox) -> BaseGeometry:
     """The outline of a grid in longitude and latitude, to about a centimetre."""
     outline = grid.extent.to_crs("EPSG:4326").geom
     rounded = shapely.normalize(shapely.set_precision(outline, 1e-7))
@@ -175,7 +219,7 @@ def _footprint(grid: GeoBox) -> BaseGeometry:
 
 
 def _outline(maps: Mapping[Cell, Sequence[MapWindow]]) -> BaseGeometry:
-    return shapely.box(*shapely.union_all([_footprint(cell.core) for cell in maps]).bounds)
+    return shapely.box(*shapely.union_all([footprint_of(cell.core) for cell in maps]).bounds)
 
 
 def _instant(seconds: int) -> datetime:

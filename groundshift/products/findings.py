@@ -11,6 +11,7 @@ Beside the cell's maps (see `maps`) lie
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -31,6 +32,8 @@ from groundshift.products.objects_io import read_objects, write_objects
 
 SCORES_CONTRACT = "scores"
 FINDINGS = "findings.npz"
+
+_SCORE = "score"
 
 LISTED = 60
 """Most events that a page lists; the files hold all."""
@@ -144,21 +147,43 @@ def survey_cell(
     """
     cell = cell_cube.cell
     writer = CellMaps(folder, cell, tags=tags, values=values)
-    path = scratch / f"{cell.id}.npy"
-    held = np.lib.format.open_memmap(path, "w+", np.float32, (len(windows), *cell.core.shape))
+    kept = _Kept(scratch, (len(windows), *cell.core.shape))
     hectares = np.zeros(len(windows))
     for number, scored in enumerate(_as_expected(scores, list(windows), cell)):
         writer.add(windows[scored.window], scored.score, scored.written, scored.layers)
-        held[number] = scored.score
+        kept.put(number, {_SCORE: scored.score, **scored.layers})
         hectares[number] = (scored.score >= rule.threshold).sum() * pixel_area(cell.core) / 1e4
     writer.finish()
     spans = tuple(writer.windows)
-    objects = _objects(cell_cube, spans, held, rule)
+    objects = _objects(cell_cube, spans, kept.maps, rule)
     events = events_of(merge([objects]), rule, str(cell.core.crs))
     values.add_text("events", [canonical_json(row) for row in plain_rows(events)])
-    del held
-    path.unlink()
+    kept.remove()
     return CellFindings(cell, spans, hectares, events, objects, values.hexdigest())
+
+
+@dataclass
+class _Kept:
+    """Maps of all windows in files, one per layer, [window, y, x]."""
+
+    folder: Path
+    shape: tuple[int, ...]
+    maps: dict[str, np.memmap[Any, Any]] = field(default_factory=dict)
+
+    def put(self, number: int, layers: Mapping[str, NDArray[np.float32]]) -> None:
+        """Keep what one window says."""
+        for name, values in layers.items():
+            if name not in self.maps:
+                path = self.folder / f"{name}.npy"
+                self.maps[name] = np.lib.format.open_memmap(path, "w+", np.float32, self.shape)
+            self.maps[name][number] = values
+
+    def remove(self) -> None:
+        """Remove the files."""
+        names = list(self.maps)
+        self.maps.clear()
+        for name in names:
+            (self.folder / f"{name}.npy").unlink()
 
 
 def _as_expected(
@@ -181,15 +206,16 @@ def _as_expected(
 def _objects(
     cell_cube: CellCube,
     windows: tuple[MapWindow, ...],
-    scores: NDArray[np.float32],
+    maps: Mapping[str, NDArray[np.float32]],
     rule: EventRule,
 ) -> Objects:
     cell = cell_cube.cell
     scored = ScoredWindows(
-        scores,
+        maps[_SCORE],
         np.array([window.start for window in windows]),
         np.array([window.end for window in windows]),
         cell.core,
+        {name: values for name, values in maps.items() if name != _SCORE},
     )
     rows, columns = cell.inner
     read = cube_sums(cell_cube, (rows.start, columns.start))

@@ -4,7 +4,8 @@ Layout inside the artifact:
 
     scores/<cell>/<start>_<end>.tif         score of one window, start and end in UTC; further bands
                                             are `LAYERS`, as far as they can be had
-    aggregates/<cell>/maximum.tif           greatest score over all windows
+    aggregates/<cell>/maximum.tif           greatest score over all windows; of an ensemble the
+                                            spread of that window is a second band
     aggregates/<cell>/date_of_maximum.tif   middle of the window it comes from, days since 1970
 
 Every map covers the core of its cell on the cube's grid. The same scores give the same bytes.
@@ -28,12 +29,12 @@ from groundshift.artifacts import ValueHash
 from groundshift.domain.cells import Cell
 from groundshift.domain.time import DAY, find_stamp, isoformat, stamp
 from groundshift.errors import ContractError
+from groundshift.events.windows import PROBABILITY, SPREAD
 
 CONTRACT = "maps"
 SCORES, AGGREGATES = "scores", "aggregates"
 MAXIMUM, DATE_OF_MAXIMUM = "maximum", "date_of_maximum"
 
-PROBABILITY, SPREAD = "probability", "spread"
 LAYERS = {
     PROBABILITY: "probability of change within the window, calibrated on known truth",
     SPREAD: "standard deviation of the ensemble's scores",
@@ -83,6 +84,7 @@ class CellMaps:
         self._folder, self._tags, self._values = folder, dict(tags), values
         self._maximum = np.full(cell.core.shape, np.nan, np.float32)
         self._day = np.full(cell.core.shape, NO_DATE, np.int32)
+        self._spread: NDArray[np.float32] | None = None
 
     def add(
         self,
@@ -97,7 +99,7 @@ class CellMaps:
             window: later than those before.
             score: [y, x] float32 on the cell's core, 0...1, NaN where there is none.
             written: a file with this very map and the same tags, which is shared.
-            layers: [y, x] of `LAYERS`, written behind the score.
+            layers: [y, x] of `LAYERS`, written behind the score; `written` holds them already.
 
         Returns:
             The file.
@@ -120,6 +122,9 @@ class CellMaps:
         greater = score > np.nan_to_num(self._maximum, nan=-np.inf)
         self._maximum = np.where(greater, score, self._maximum)
         self._day = np.where(greater, np.int32(window.middle // DAY), self._day)
+        if SPREAD in layers:
+            before = np.full(score.shape, np.nan) if self._spread is None else self._spread
+            self._spread = np.where(greater, layers[SPREAD], before).astype(np.float32)
         path = score_path(self._folder, self.cell, window)
         if written is not None:
             share_file(written, path)
@@ -143,7 +148,8 @@ class CellMaps:
             tags["WINDOW_START"] = isoformat(self.windows[0].start)
             tags["WINDOW_END"] = isoformat(max(window.end for window in self.windows))
         path = aggregate_path(folder, self.cell, MAXIMUM)
-        write_cog(path, {"score": self._maximum}, core, nodata=np.nan, tags=tags)
+        spread = {} if self._spread is None else {SPREAD: self._spread}
+        write_cog(path, {"score": self._maximum, **spread}, core, nodata=np.nan, tags=tags)
         path = aggregate_path(folder, self.cell, DATE_OF_MAXIMUM)
         unit = "days since 1970-01-01"
         write_cog(path, {unit: self._day}, core, nodata=NO_DATE, tags=tags)
@@ -189,6 +195,7 @@ def write_cog(
     *,
     nodata: float,
     tags: Mapping[str, str],
+    colours: Mapping[int, tuple[int, int, int, int]] | None = None,
 ) -> None:
     """Write arrays as a Cloud Optimized GeoTIFF: tiled, compressed, with overviews.
 
@@ -199,6 +206,7 @@ def write_cog(
         grid: where the pixels lie.
         nodata: number that stands for no value.
         tags: GeoTIFF tags.
+        colours: red, green, blue, alpha of each number, for one band of bytes.
     """
     names, first = tuple(bands), next(iter(bands.values()))
     rows, columns = first.shape
@@ -219,6 +227,8 @@ def write_cog(
             raster.write(values, number)
             raster.set_band_description(number, name)
             raster.update_tags(number, **_statistics(values, nodata))
+        if colours is not None:
+            raster.write_colormap(1, dict(colours))
         raster.units = names
         raster.update_tags(**tags, UNITS=", ".join(names))
         copy_raster(
@@ -253,6 +263,13 @@ def read_map(path: Path, factor: int = 1) -> NDArray[Any]:
         shape = (-(-raster.height // factor), -(-raster.width // factor))
         values: NDArray[Any] = raster.read(1, out_shape=shape)
     return values
+
+
+def read_layers(path: Path) -> dict[str, NDArray[np.float32]]:
+    """What a map holds beside its first band, [y, x] by name."""
+    with rasterio.open(path) as raster:
+        names = [str(name) for name in raster.descriptions]
+        return {name: raster.read(number) for number, name in enumerate(names[1:], start=2)}
 
 
 def band_names(path: Path) -> tuple[str, ...]:

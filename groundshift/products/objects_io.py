@@ -18,6 +18,7 @@ from groundshift.events.windows import Course
 
 TABLE, ARRAYS = "objects.parquet", "objects.npz"
 
+_LAYER = "course_layer_"
 _SCALARS = ("pixels", "area_m2", "peak", "support")
 
 
@@ -46,6 +47,8 @@ def write_objects(folder: Path, objects: Objects, crs: str) -> None:
         arrays |= {"starts": course.starts, "ends": course.ends}
         arrays["course_total"] = np.stack([part.course.total for part in parts])
         arrays["course_count"] = np.stack([part.course.count for part in parts])
+        for name in course.layers:
+            arrays[f"{_LAYER}{name}"] = np.stack([part.course.layers[name] for part in parts])
         for number, first in enumerate(parts[0].sums):
             own = [part.sums[number] for part in parts]
             arrays |= {
@@ -81,6 +84,11 @@ def read_objects(folder: Path) -> Objects:
                 arrays["ends"],
                 arrays["course_total"][number],
                 arrays["course_count"][number],
+                {
+                    name.removeprefix(_LAYER): sums[number]
+                    for name, sums in arrays.items()
+                    if name.startswith(_LAYER)
+                },
             ),
             sums=tuple(_sums(arrays, sensor, number) for sensor in range(sensors)),
             cells=(row.cell,) if row.cell else (),

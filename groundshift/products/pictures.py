@@ -15,6 +15,7 @@ Rgba = NDArray[np.uint8]
 
 SCORE_COLOURS = "inferno"
 DATE_COLOURS = "viridis"
+SPREAD_COLOURS = "cividis"
 EVENT_COLOUR = "#ffb000"
 TRUTH_COLOUR = "#648fff"
 DECOY_COLOUR = "#dc267f"
@@ -36,6 +37,14 @@ def paint_score(score: NDArray[np.float32], *, veil: bool = False) -> Rgba:
     picture: Rgba = colormaps[SCORE_COLOURS](level, bytes=True)
     alpha = np.clip(level * 2 - 0.5, 0, 1) if veil else np.ones_like(level)
     picture[..., 3] = np.where(known, 255 * alpha, 0)
+    return picture
+
+
+def paint_level(level: NDArray[np.float32], colours: str) -> Rgba:
+    """Numbers 0...1 in the colours of a colour map; NaN is transparent."""
+    known = np.isfinite(level)
+    picture: Rgba = colormaps[colours](np.clip(np.where(known, level, 0), 0, 1), bytes=True)
+    picture[..., 3] = np.where(known, 255, 0)
     return picture
 
 

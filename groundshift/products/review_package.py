@@ -44,6 +44,7 @@ _SHOWN = {
     "first_seen": "datetime",
     "direction": "str",
     "score": "float",
+    "probability": "float",
     "uncertainty": "float",
     "area_m2": "float",
     "cells": "str",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from groundshift.artifacts import Draft
 from groundshift.cube.store import CellCube, Cube
+from groundshift.memory import Room
 from groundshift.samples import store
 from groundshift.samples.betas import COEFFICIENTS, Sums, join, sum_cells
 from groundshift.samples.labels import synthetic
@@ -46,11 +47,28 @@ def build(
         SettingsError: as `plan`.
         ContractError: a cube of another area, or betas of another cube.
     """
-    planned = plan(cube, truth, settings, betas)
+    return build_planned(cube, truth, plan(cube, truth, settings, betas), settings, draft, betas)
+
+
+def build_planned(
+    cube: Cube,
+    truth: Truth | None,
+    planned: Plan,
+    settings: WindowStage,
+    draft: Draft,
+    betas: Sums | None = None,
+) -> LabelCard:
+    """As `build`, of windows and patches that are planned already.
+
+    Raises:
+        SettingsError: the labels of a block don't fit into the memory that is set.
+        ContractError: betas of another cube.
+    """
+    room = _room(settings, cube, planned.complete)
     own = settings.window
     formula = synthetic.Formula.of(own)
     card = LabelCard(_described(formula, own), warnings=list(planned.warnings))
-    means = _means(cube, planned)
+    means = _means(cube, planned, room)
     if betas is None:
         betas = join([sum_cells(cube, planned.complete, means)] if means else [])
     regional = betas.of(cube, planned.complete)
@@ -94,16 +112,31 @@ def build_coefficients(cube: Cube, settings: WindowStage, draft: Draft) -> None:
     if settings.window.labels == "synthetic":
         require_synthetic(cube, settings.window)
     windows = windows_of(cube, settings)
-    sum_cells(cube, windows[windows["complete"]]).write(draft, COEFFICIENTS)
+    complete = windows[windows["complete"]]
+    _room(settings, cube, complete)
+    sum_cells(cube, complete).write(draft, COEFFICIENTS)
 
 
-def _means(cube: Cube, planned: Plan) -> dict[str, synthetic.PartMeans]:
+def _room(settings: WindowStage, cube: Cube, windows: pd.DataFrame) -> int:
+    """Bytes that mean images may wait in, beside what the labels of a block take.
+
+    Raises:
+        SettingsError: the labels of a block don't fit.
+    """
+    counts = windows["cell"].value_counts().to_dict()
+    need = max(synthetic.block_bytes(cell, counts.get(i, 0)) for i, cell in cube.cells.items())
+    room = Room(settings.memory, "window")
+    room.require(need, "the labels of one block", "take a larger window.stride")
+    return max(0, room.left(need + synthetic.KEPT_BYTES) - need)
+
+
+def _means(cube: Cube, planned: Plan, room: int) -> dict[str, synthetic.PartMeans]:
     """Mean images of every cell, to be read for the betas and again for the labels."""
     if "synthetic" not in planned.kinds:
         return {}
-    room = synthetic.KEPT_BYTES // len(cube.cells)
+    each = room // len(cube.cells)
     return {
-        name: synthetic.PartMeans(cell, planned.complete_of(name), room)
+        name: synthetic.PartMeans(cell, planned.complete_of(name), each)
         for name, cell in cube.cells.items()
     }
 

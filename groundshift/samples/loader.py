@@ -2,7 +2,8 @@
 
 Nothing is copied per window in storage: a patch's frames are decoded once, kept for the windows
 that share them, and a window is a choice of frames. Order and augmentation follow from the
-generator that is passed in and from how many patches memory may hold, not from threads.
+generator that is passed in and from how many patches are shuffled together, not from threads nor
+from how many patches memory holds.
 """
 
 import queue
@@ -28,7 +29,8 @@ NEVER = -1
 """Age of a pixel without a look yet."""
 
 _AHEAD = 2  # batches prepared in advance
-_MEMORY = 1 << 29  # bytes of decoded patches
+MEMORY = 1 << 29
+"""Bytes of decoded patches: so many are shuffled together, and as many kept where there is room."""
 
 
 class StreamBatch(NamedTuple):
@@ -115,7 +117,7 @@ class Loader:
         stride: int = 1,
         augment: bool = False,
         control: Control = "none",
-        memory: int = _MEMORY,
+        shuffled: int = MEMORY,
     ) -> None:
         """Choose samples.
 
@@ -129,7 +131,7 @@ class Loader:
                 first n, so that all windows are seen in the end.
             augment: turn and mirror samples when a generator is given.
             control: take the labels of another patch of the cell, or of another window.
-            memory: bytes of decoded patches to keep.
+            shuffled: bytes of decoded patches whose samples come in one random order.
 
         Raises:
             ContractError: the samples index another cube.
@@ -163,7 +165,7 @@ class Loader:
         self._spans: dict[tuple[str, int], tuple[int, int]] = dict(zip(keys, ranges, strict=True))
         self._edge: int = samples.settings["patch"]
         self._length = int(samples.windows.loc[samples.windows["complete"], "steps"].max())
-        self._capacity = max(1, memory // self._patch_bytes())
+        self._group = self._capacity = max(1, shuffled // self._patch_bytes())
         self._series: OrderedDict[int, _PatchSeries] = OrderedDict()
 
     def __len__(self) -> int:
@@ -174,6 +176,15 @@ class Loader:
     def samples(self) -> int:
         """Number of samples of an epoch that begins at the first window."""
         return len(self._phases[0])
+
+    def keep(self, size: int) -> None:
+        """Keep decoded patches of so many bytes; with less, more are decoded again."""
+        self._capacity = max(1, size // self._patch_bytes())
+
+    @property
+    def batch_looks(self) -> int:
+        """Pixels times steps of a batch, padding included."""
+        return self._batch * self._length * self._edge**2
 
     def epoch(self, generator: np.random.Generator | None = None) -> Iterator[Batch]:
         """Every sample once.
@@ -187,13 +198,13 @@ class Loader:
         return _ahead(self._read(batch) for batch in batches)
 
     def _order(self, generator: np.random.Generator | None) -> list[_Sample]:
-        """Samples in order; shuffled within groups of patches that memory holds at once."""
+        """Samples in order; shuffled within groups of patches."""
         if generator is None:
             return [_Sample(int(patch), int(window), 0) for patch, window in self._phases[0]]
         pairs = self._phases[generator.integers(len(self._phases))]
         patches = np.unique(pairs[:, 0])
         rank = np.argsort(generator.permutation(len(patches)))
-        group = rank[np.searchsorted(patches, pairs[:, 0])] // self._capacity
+        group = rank[np.searchsorted(patches, pairs[:, 0])] // self._group
         order = np.lexsort((generator.random(len(pairs)), group))
         turns = generator.integers(0, 8, len(order)) if self._augment else np.zeros(len(order), int)
         return [

@@ -19,7 +19,13 @@ from groundshift.samples.labels.truth import POSITIVE, Truth
 from groundshift.samples.splits import SMALL, SPLITS, USES, patches, sides
 from groundshift.samples.store import LabelKind
 from groundshift.samples.windows import Windows, require_complete, single, triple, with_neighbours
-from groundshift.settings import AreaSettings, WindowSettings, WindowStage
+from groundshift.settings import (
+    AreaSettings,
+    SplitSettings,
+    StageSettings,
+    WindowSettings,
+    WindowStage,
+)
 
 
 @dataclass(frozen=True)
@@ -98,11 +104,29 @@ def index(cube: Cube, settings: WindowStage) -> tuple[pd.DataFrame, pd.DataFrame
     is worked on alone or with the others.
     """
     own = settings.window
-    windows, cells = windows_of(cube, settings), _cells(cube, settings)
+    windows, cells = windows_of(cube, settings), area_cells(cube, settings)
     if len(cells) == len(cube.cells):
         _check_sides(windows, own)
-    area = _small_area(cells, settings.area)
-    return windows, patches(cells, own.split, own.patch, area=area, chosen=cube.cells)
+    return windows, cube_patches(cube, cells, settings.area, own.split, own.patch)
+
+
+def cube_patches(
+    cube: Cube, cells: Sequence[Cell], area: AreaSettings, split: SplitSettings, patch: int
+) -> pd.DataFrame:
+    """The patches of a cube's cells, planned over the whole area: rows of `splits.parquet`.
+
+    Args:
+        cube: of the area, or of one cell of it.
+        cells: of the whole area.
+        area: its settings.
+        split: blocks and their splits.
+        patch: edge of a patch in pixels.
+
+    Raises:
+        SettingsError: a split without a patch.
+    """
+    small = _small_area(cells, area)
+    return patches(cells, split, patch, area=small, chosen=cube.cells)
 
 
 def _small_area(cells: Sequence[Cell], area: AreaSettings) -> GeoBox | None:
@@ -113,8 +137,12 @@ def _small_area(cells: Sequence[Cell], area: AreaSettings) -> GeoBox | None:
     return pixels if max(pixels.boundingbox.span_x, pixels.boundingbox.span_y) <= SMALL else None
 
 
-def _cells(cube: Cube, settings: WindowStage) -> Sequence[Cell]:
-    """The cells of the whole area; a cell of its own size is one."""
+def area_cells(cube: Cube, settings: StageSettings) -> Sequence[Cell]:
+    """The cells of the whole area that a cube is of; a cell of its own size is one.
+
+    Raises:
+        ContractError: a cube of another area.
+    """
     held = [cell.cell for cell in cube.cells.values()]
     if held[0].own_size:
         return held

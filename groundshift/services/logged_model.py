@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -17,10 +17,14 @@ from groundshift.services.mlflow_store import Store
 from groundshift.services.packed import pack
 from groundshift.services.signature import model_signature
 
+if TYPE_CHECKING:
+    from mlflow.entities import LoggedModel
+
 NAME = "detector"
 CONTENT_HASH = "groundshift.content_hash"
 """Tag of a logged model and of its versions: of the model artifact."""
 
+_READY = "READY"
 _PACKAGE = Path(groundshift.__file__).parent
 _SCRIPT = "services/served_model.py"
 _SERVES = re.compile(r"^[^;]*$|extra == .network.")
@@ -59,6 +63,7 @@ def log_model(
 
     table = pd.DataFrame({"sample": [pack(example)]})
     mlflow.set_tracking_uri(store.uri)
+    _remove_halves(store, content_hash)
     with _neutral_folder(folder), _at_work(store, run_id):
         logged = mlflow.pyfunc.log_model(
             name=NAME,
@@ -72,6 +77,30 @@ def log_model(
             tags={CONTENT_HASH: content_hash},
         )
     return str(logged.model_uri)
+
+
+def find_logged(store: Store, content_hash: str) -> str | None:
+    """Id of the logged model of an artifact; None if there is no whole one."""
+    ready = (found.model_id for found in _logged(store, content_hash) if _is_whole(found))
+    return next(ready, None)
+
+
+def _remove_halves(store: Store, content_hash: str) -> None:
+    """Remove what was left where MLflow was lost while the same artifact was logged."""
+    for found in _logged(store, content_hash):
+        if not _is_whole(found):
+            store.client.delete_logged_model(found.model_id)
+
+
+def _logged(store: Store, content_hash: str) -> "Iterator[LoggedModel]":
+    """All logged models of an artifact, whole or not."""
+    yield from store.client.search_logged_models(
+        [store.experiment], f"tags.`{CONTENT_HASH}` = '{content_hash}'"
+    )
+
+
+def _is_whole(logged: "LoggedModel") -> bool:
+    return str(logged.status) == _READY
 
 
 def requirements() -> list[str]:

@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
-_READY = "READY"
-
 
 @dataclass(frozen=True)
 class Registry:
@@ -78,7 +76,7 @@ class Registry:
         with reaching(self.store.uri):
             found = self._version(content_hash)
             if found is None:
-                model_id = self._logged(content_hash) or self._log(
+                model_id = logged_model.find_logged(self.store, content_hash) or self._log(
                     folder, content_hash, run_id, opener, example
                 )
                 found = self._create(model_id, {CONTENT_HASH: content_hash, **tags}, card)
@@ -155,14 +153,6 @@ class Registry:
 
     def _is(self, alias: str, version: str) -> bool:
         return self._aliases().get(alias) == str(version)
-
-    def _logged(self, content_hash: str) -> str | None:
-        """Id of the logged model of an artifact, if there is a whole one."""
-        found = self.store.client.search_logged_models(
-            [self.store.experiment], f"tags.`{CONTENT_HASH}` = '{content_hash}'"
-        )
-        ready = (model.model_id for model in found if str(model.status) == _READY)
-        return next(ready, None)
 
     def _log(
         self,

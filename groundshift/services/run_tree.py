@@ -92,7 +92,24 @@ def log_cells(store: Store, run: str, area: str, outcomes: Sequence[Outcome], en
     for name, rows in groups.items():
         _log_table(store, parent, name, area, rows)
     if not os.environ.get(RUN_FILE) and not os.environ.get("MLFLOW_RUN_ID"):
-        store.client.set_terminated(parent, ended)  # who shares the others ends them
+        end_pipeline(store, parent, ended)  # who shares the others ends them
+
+
+def end_pipeline(store: Store, run: str, status: str) -> None:
+    """Close the run of a pipeline, and those of its stages that were killed or lost MLflow.
+
+    Args:
+        store: the way to MLflow.
+        run: id of the pipeline's run.
+        status: FINISHED or FAILED.
+    """
+    experiment = store.client.get_run(run).info.experiment_id
+    left = store.client.search_runs(
+        [experiment], f"tags.`{PARENT}` = '{run}' and attributes.status = 'RUNNING'"
+    )
+    for stage in left:
+        store.client.set_terminated(stage.info.run_id, "KILLED")
+    store.client.set_terminated(run, status)
 
 
 def _log_table(

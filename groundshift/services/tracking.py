@@ -29,13 +29,13 @@ from groundshift.artifacts.writing import provenance
 from groundshift.errors import SourceError
 from groundshift.services import logged_model, mlflow_store, run_tree
 from groundshift.services.mlflow_store import Store, first_line, flatten, impatient, reaching
-from groundshift.services.run_tree import PARENT, RUN_FILE
+from groundshift.services.run_tree import PARENT, RUN_FILE, end_pipeline
 from groundshift.settings import StageSettings
 
 log = logging.getLogger(__name__)
 
-_BATCH = 100
-"""Most parameters that MLflow takes at once."""
+_BATCH, _METRICS = 100, 1000
+"""Most parameters and most metrics that MLflow takes at once."""
 _TRIES = 4
 _COLLISION = re.compile("IntegrityError|UNIQUE constraint|duplicate key", re.IGNORECASE)
 _DIGEST = 36
@@ -69,6 +69,8 @@ class StageRun:
     owned: bool = True
     """Whether this stage made it; Kubeflow ends the runs that its MLflow plugin made."""
     _lost: bool = field(default=False, init=False)
+    _unsent: list[Any] = field(default_factory=list, init=False)
+    """Metrics that MLflow could not take when they came; they go with the next ones."""
 
     @property
     def record(self) -> dict[str, Any]:
@@ -85,13 +87,15 @@ class StageRun:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        metrics = [
+        self._unsent += [
             Metric(name, float(value), now, step or 0)
             for name, value in values.items()
             if math.isfinite(value)
         ]
         with self._tolerant("metrics"):
-            self.store.client.log_batch(self.id, metrics=metrics)
+            while self._unsent:
+                self.store.client.log_batch(self.id, metrics=self._unsent[:_METRICS])
+                del self._unsent[:_METRICS]
 
     def log_settings(self, settings: StageSettings) -> None:
         """Log settings as parameters, `train.epochs` and so on."""
@@ -364,12 +368,5 @@ def _end_pipeline(run_id: str, status: str) -> None:
     except SourceError as error:
         log.warning("MLflow run %s stays open: %s", run_id, error)
         return
-    run, client = StageRun(store, run_id), store.client
-    with run._tolerant("end"):
-        experiment = client.get_run(run_id).info.experiment_id
-        killed = client.search_runs(
-            [experiment], f"tags.`{PARENT}` = '{run_id}' and attributes.status = 'RUNNING'"
-        )
-        for stage in killed:
-            client.set_terminated(stage.info.run_id, "KILLED")
-        client.set_terminated(run_id, status)
+    with StageRun(store, run_id)._tolerant("end"):
+        end_pipeline(store, run_id, status)

@@ -1,6 +1,8 @@
 """Settings: `params.yaml` becomes typed, frozen values, one model per stage.
 
-Shared defaults stand at the top level of the file, an area's own values under `areas.<name>`.
+Shared defaults stand at the top level of the file, an area's own values under `areas.<name>`. The
+sections from window on belong to a task: an area of another task than the top level's takes none of
+those over.
 A stage is given its own section and `task`, `area` and `period`, never another stage's, so that a
 changed `train.epochs` reruns nothing upstream.
 """
@@ -8,6 +10,17 @@ changed `train.epochs` reruns nothing upstream.
 from groundshift.settings.base import AreaSettings, Frozen, PeriodSettings
 from groundshift.settings.checks import CheckName, ChecksSettings
 from groundshift.settings.clouds import CloudSettings
+from groundshift.settings.landcover import (
+    ClassSettings,
+    IndexName,
+    LandcoverEvaluateSettings,
+    LandcoverEvaluateStage,
+    LandcoverInferStage,
+    LandcoverTrainSettings,
+    LandcoverTrainStage,
+    LandcoverWindowSettings,
+    LandcoverWindowStage,
+)
 from groundshift.settings.loading import INPUTS, load, merge, parse
 from groundshift.settings.masks import MaskSettings
 from groundshift.settings.sections import (
@@ -34,6 +47,7 @@ from groundshift.settings.sections import (
     WindowStage,
 )
 from groundshift.settings.sentinelhub import SentinelHubSensorSettings, SentinelHubSettings
+from groundshift.settings.services import BudgetSettings
 from groundshift.settings.sources import (
     CitySettings,
     FetchSettings,
@@ -42,16 +56,21 @@ from groundshift.settings.sources import (
     PartSettings,
 )
 from groundshift.settings.stac import StacSensorSettings, StacSettings
+from groundshift.settings.tasks import DEFAULT_TASK, TASK_SETTINGS, own_sections
 
 __all__ = [
+    "DEFAULT_TASK",
     "INPUTS",
     "STAGES",
     "STAGE_SETTINGS",
+    "TASK_SETTINGS",
     "AreaSettings",
     "BlockLists",
+    "BudgetSettings",
     "CheckName",
     "ChecksSettings",
     "CitySettings",
+    "ClassSettings",
     "CloudSettings",
     "DriftSettings",
     "EvaluateSettings",
@@ -63,8 +82,16 @@ __all__ = [
     "FilesSettings",
     "Frozen",
     "GateSettings",
+    "IndexName",
     "InferSettings",
     "InferStage",
+    "LandcoverEvaluateSettings",
+    "LandcoverEvaluateStage",
+    "LandcoverInferStage",
+    "LandcoverTrainSettings",
+    "LandcoverTrainStage",
+    "LandcoverWindowSettings",
+    "LandcoverWindowStage",
     "MaskSettings",
     "PartSettings",
     "PeriodSettings",
@@ -84,5 +111,6 @@ __all__ = [
     "WindowStage",
     "load",
     "merge",
+    "own_sections",
     "parse",
 ]

@@ -8,6 +8,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 EXECUTION: dict[str, Any] = {"execution": True}
 """Marks a field that doesn't affect what is written: memory, workers, paths."""
+LATER: dict[str, Any] = {"later": True}
+"""Marks a field that came after others: at its default no hash covers it, so that what was made
+before there was one is still what these settings make."""
 
 
 class Frozen(BaseModel):

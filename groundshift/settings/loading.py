@@ -10,12 +10,13 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from groundshift.errors import SettingsError
-from groundshift.settings.sections import STAGE_SETTINGS, STAGES, StageSettings
+from groundshift.settings.sections import STAGES, StageSettings
+from groundshift.settings.tasks import DEFAULT_TASK, TASK_SETTINGS, settings_of
 
 INPUTS = "inputs"
 """Key of an area that names the folder of the user's own files, which `dvc.yaml` watches."""
 
-_SHARED = ("task", "area", "period")
+_SHARED = ("task", "area", "period", "memory")
 """What every stage is told beside its own section."""
 
 
@@ -45,7 +46,8 @@ def load(
             f"{advice}, or add it under `areas`"
         )
     own = _mapping(areas[area], f"{path}: areas.{area}")
-    merged = merge(document, {key: value for key, value in own.items() if key != INPUTS})
+    shared = _shared_with(document, own.get("task"), str(path))
+    merged = merge(shared, {key: value for key, value in own.items() if key != INPUTS})
     _require_sections(merged, str(path))
     for override in overrides:
         changed = _override(override)
@@ -61,9 +63,11 @@ def parse(stage: str, values: dict[str, Any] | str, *, where: str = "--settings"
     Raises:
         SettingsError: the first thing that is wrong, and its place.
     """
-    model = STAGE_SETTINGS[stage]
+    model = TASK_SETTINGS[DEFAULT_TASK][stage]
     try:
         document = json.loads(values) if isinstance(values, str) else values
+        if isinstance(document, dict) and "task" in document:
+            model = settings_of(document["task"], where=where)[stage]
         return model.model_validate(document)
     except ValidationError as error:
         raise SettingsError(f"{where}: {_first_problem(model, error)}") from None
@@ -80,6 +84,16 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
+
+
+def _shared_with(document: dict[str, Any], task: object, where: str) -> dict[str, Any]:
+    """The top level of a file as an area of a task takes it: without other tasks' sections."""
+    shared_task = document.get("task", DEFAULT_TASK)
+    if task is None or task == shared_task:
+        return document
+    own, theirs = (settings_of(name, where=where) for name in (task, shared_task))
+    foreign = {stage for stage in STAGES if own[stage] is not theirs[stage]}
+    return {key: value for key, value in document.items() if key not in foreign}
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The settings of every stage, as typed, frozen models."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -7,11 +8,22 @@ from pydantic import BaseModel, Field, model_validator
 
 from groundshift.domain.eras import ERAS, EraName
 from groundshift.domain.time import Duration
-from groundshift.settings.base import EXECUTION, AreaSettings, Frozen, Instant, PeriodSettings
+from groundshift.memory import Size
+from groundshift.settings.base import (
+    EXECUTION,
+    LATER,
+    AreaSettings,
+    Frozen,
+    Instant,
+    PeriodSettings,
+)
 from groundshift.settings.sources import FetchSettings
 
 StageName = Literal["fetch", "stack", "window", "train", "evaluate", "infer"]
 STAGES: tuple[StageName, ...] = ("fetch", "stack", "window", "train", "evaluate", "infer")
+
+
+_DAY = timedelta(days=1)
 
 
 class StackSettings(Frozen):
@@ -20,7 +32,27 @@ class StackSettings(Frozen):
     step: Duration = Field("2d", description="bin of the common time line")  # type: ignore[assignment]
     radar: tuple[str, ...] = Field((), max_length=2, description="sensors of the radar inputs")
     optical: str | None = Field(None, description="sensor of the optical input")
+    max_age: Duration | None = Field(
+        None,
+        description="whole days after which a carried value is no longer valid, and reads as never "
+        "seen; None: it stays until the next look",
+        json_schema_extra=LATER,
+    )
     workers: int = Field(2, ge=1, json_schema_extra=EXECUTION)
+
+    @model_validator(mode="after")
+    def _whole_days(self) -> Self:
+        if self.max_age is not None and (self.max_age < _DAY or self.max_age % _DAY):
+            raise ValueError(
+                f"max_age: expected whole days from 1d on, found {self.max_age}; ages are counted "
+                "in days"
+            )
+        return self
+
+    @property
+    def max_age_days(self) -> int | None:
+        """The greatest age of a carried value in days."""
+        return None if self.max_age is None else self.max_age.days
 
 
 class BlockLists(Frozen):
@@ -149,6 +181,12 @@ class TrainSettings(Frozen):
     )
     learning_rate: float = Field(5e-3, gt=0)
     dropout: float = Field(0.0, ge=0, lt=1, description="recurrent dropout")
+    span: int | None = Field(
+        None,
+        ge=4,
+        description="before training each filter of a memory is a running mean over steps of its "
+        "own, the longest over so many; None: all forget within some steps, as published",
+    )
     augment: bool = Field(True, description="turns and mirrors")
     paste: float = Field(
         0.5, ge=0, le=1, description="share of samples that get a rectangle of another sample"
@@ -274,12 +312,18 @@ class InferSettings(EventSettings):
 
 
 class StageSettings(Frozen):
-    """What every stage knows: which task, which area, which period."""
+    """What every stage knows: which task, which area, which period, how much memory."""
 
     name: str = Field("area", description="name of the area", pattern=r"^[A-Za-z0-9][\w.-]*$")
-    task: Literal["change"] = "change"
+    task: str = Field("change", description="what the area is mapped for: change or landcover")
     area: AreaSettings
     period: PeriodSettings
+    memory: Size | None = Field(
+        None,
+        description="most memory a stage's process may take, e.g. 4GB; what takes more is done in "
+        "smaller pieces, or refused before it begins. No value depends on it. None: no limit",
+        json_schema_extra=EXECUTION,
+    )
 
     def affecting(self) -> dict[str, Any]:
         """The settings that affect the output, JSON-ready: all but execution and paths."""
@@ -335,12 +379,19 @@ STAGE_SETTINGS: dict[str, type[StageSettings]] = {
 
 
 def _affecting(model: BaseModel) -> dict[str, Any]:
-    """A model's fields without execution settings and paths (their content is an input)."""
+    """A model's fields that decide on what is written.
+
+    Without execution settings, paths (their content is an input), and what came later and is left
+    at its default.
+    """
     values: dict[str, Any] = {}
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         extra = field.json_schema_extra
-        if isinstance(value, Path) or (isinstance(extra, dict) and extra.get("execution")):
+        marks = extra if isinstance(extra, dict) else {}
+        if isinstance(value, Path) or marks.get("execution"):
+            continue
+        if marks.get("later") and value == field.default:
             continue
         values[name] = _plain(value, model, name)
     return values

@@ -11,6 +11,7 @@ from groundshift.settings.checks import ChecksSettings
 from groundshift.settings.clouds import CloudSettings
 from groundshift.settings.masks import MaskSettings
 from groundshift.settings.sentinelhub import SentinelHubSettings
+from groundshift.settings.services import BudgetSettings, ServiceSettings
 from groundshift.settings.stac import StacSettings
 
 _NO_PATH = r"^[^/\\]+$"
@@ -118,11 +119,16 @@ class FetchSettings(Frozen):
     masks: dict[SensorName, CloudSettings] = Field(
         {}, description="clouds and shadows of optical sensors, beyond their images' own masks"
     )
+    border: Literal["mask", "keep"] = Field(
+        "mask",
+        description="noise along the edges of radar images: mask it, or keep it for the check of "
+        "the same name",
+    )
     checks: ChecksSettings = ChecksSettings()
-    budget: float | None = Field(
+    budget: BudgetSettings | None = Field(
         None,
-        ge=0,
-        description="processing units that one run may spend on a service; None: no limit",
+        description="most that one run may take of a service: a number of processing units, or "
+        "`units` and `gigabytes`",
         json_schema_extra=EXECUTION,
     )
     workers: int = Field(2, ge=1, json_schema_extra=EXECUTION)
@@ -138,8 +144,5 @@ class FetchSettings(Frozen):
     @property
     def threads(self) -> int:
         """Images that are worked on at once: services answer slowly, files need processors."""
-        if self.source == "sentinelhub" and self.sentinelhub is not None:
-            return self.sentinelhub.concurrency
-        if self.source == "stac" and self.stac is not None:
-            return self.stac.concurrency
-        return self.workers
+        section = getattr(self, self.source)
+        return section.concurrency if isinstance(section, ServiceSettings) else self.workers

@@ -8,17 +8,17 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from groundshift.settings.base import EXECUTION, Frozen, SensorName
+from groundshift.settings.base import EXECUTION, SensorName
 from groundshift.settings.masks import MaskSettings
+from groundshift.settings.services import ServiceSensorSettings, ServiceSettings
 
 OpticalMission = Literal["sentinel2", "landsat_tm", "landsat_etm", "landsat_oli"]
 
 
-class StacSensorSettings(Frozen):
+class StacSensorSettings(ServiceSensorSettings):
     """One sensor of a STAC API."""
 
     mission: Literal["sentinel1"] | OpticalMission
-    bands: tuple[str, ...] = Field(min_length=1, description="bands to keep, in this order")
     level: str = Field("", description="product level; default: the first that the provider has")
     collection: str = Field("", description="instead of the provider's own for mission and level")
     assets: dict[str, str] = Field(
@@ -27,30 +27,14 @@ class StacSensorSettings(Frozen):
     platforms: tuple[str, ...] = Field(
         (), description="satellites to keep, e.g. landsat-8; default: all of the mission"
     )
-    orbit: Literal["", "ascending", "descending"] = Field(
-        "", description="orbit direction of Sentinel-1; the two must never be mixed"
-    )
     relative_orbit: int | None = Field(None, ge=1, description="keep this relative orbit only")
-    max_cloud: int = Field(
-        100, ge=0, le=100, description="leave out scenes with more cloud (percent)"
-    )
     mask: MaskSettings | None = Field(
         None,
         description="mask layer (`band`: SCL, QA_PIXEL, or a key of `assets`) and its rule",
     )
-    store: Literal["uint16", "float32"] = Field(
-        "uint16", description="how reflectance is stored: uint16 x 10000, or as computed"
-    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if len(set(self.bands)) != len(self.bands):
-            raise ValueError(f"bands: expected different ones, found {list(self.bands)}")
-        if (self.mission == "sentinel1") != bool(self.orbit):
-            raise ValueError(
-                f"orbit: expected ascending or descending for sentinel1 and none for others, "
-                f"found {self.orbit!r} for {self.mission}"
-            )
         if self.mission == "sentinel1" and (self.mask is not None or self.max_cloud < 100):
             raise ValueError("mask, max_cloud: radar sees through clouds, expected neither")
         if self.mask is not None and (self.mask.band is None or self.mask.folder is not None):
@@ -58,7 +42,7 @@ class StacSensorSettings(Frozen):
         return self
 
 
-class StacSettings(Frozen):
+class StacSettings(ServiceSettings):
     """The source `stac`."""
 
     provider: Literal["earth_search", "planetary_computer", "cdse", "other"] = Field(
@@ -71,20 +55,12 @@ class StacSettings(Frozen):
         description="address of the API, instead of the provider's",
         json_schema_extra=EXECUTION,
     )
-    token_url: str | None = Field(
-        None,
-        description="address that gives tokens for links, instead of the provider's",
-        json_schema_extra=EXECUTION,
-    )
     s3_url: str | None = Field(
         None,
         description="address of the S3 service, instead of the provider's",
         json_schema_extra=EXECUTION,
     )
     sensors: dict[SensorName, StacSensorSettings] = Field(min_length=1)
-    concurrency: int = Field(
-        8, ge=1, description="scenes that are read at once", json_schema_extra=EXECUTION
-    )
 
     @model_validator(mode="after")
     def _knows_where(self) -> Self:

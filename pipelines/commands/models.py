@@ -56,6 +56,7 @@ def show(model: Model = "champion", area: options.Area = "demo", store: Store = 
         folder = champions.folder("evaluation", found.evaluation)
         typer.echo((folder / CARD).read_text())
         typer.echo(f"artifact: {champions.folder('model', found.model)}")
+        typer.echo(f"evaluation: {found.evaluation}")
         for decision in champions.store.decisions(area):
             if decision.model == found.model:
                 figures = ", ".join(f"{k} {v:.4g}" for k, v in decision.figures.items())

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from groundshift import __version__
 from groundshift.artifacts import digest, is_artifact
 from groundshift.errors import GroundshiftError
+from groundshift.memory import peak_of
 from groundshift.settings import StageSettings, load
 
 log = logging.getLogger(__name__)
@@ -159,7 +160,7 @@ class Chain:
             words += [f"--{name}", str(folder)]
         log.info("%s -> %s", stage, output)
         with (place / _LOG).open("wb") as file:
-            code, cpu_seconds, peak_mb = _measured(words, file)
+            code, cpu_seconds, peak_mb = measured(words, file)
         if code:
             lines = (place / _LOG).read_text(errors="replace").strip().splitlines()
             said = " / ".join(lines[-_LAST_LINES:])
@@ -169,7 +170,7 @@ class Chain:
         (place / _COST).write_text(json.dumps(asdict(cost)) + "\n")
 
 
-def _measured(words: Sequence[str], log_file: BinaryIO) -> tuple[int, float, float]:
+def measured(words: Sequence[str], log_file: BinaryIO) -> tuple[int, float, float]:
     """Run a command: its exit code, CPU seconds and most memory in MB.
 
     The high-water mark is asked for while it runs: the one that the system tells at its end is
@@ -178,21 +179,11 @@ def _measured(words: Sequence[str], log_file: BinaryIO) -> tuple[int, float, flo
     process = subprocess.Popen(words, stdout=log_file, stderr=subprocess.STDOUT)
     peak, ended = 0.0, 0
     while not ended:
-        peak = max(peak, _resident_mb(process.pid))
+        peak = max(peak, peak_of(process.pid) / 2**20)
         time.sleep(_LOOK_EVERY)
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
     process.returncode = os.waitstatus_to_exitcode(status)
     return process.returncode, usage.ru_utime + usage.ru_stime, peak
-
-
-def _resident_mb(process: int) -> float:
-    """Most memory that a process has had resident so far; 0 where the system doesn't say."""
-    try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    marks = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
-    return float(marks[0]) / 1024 if marks else 0.0
 
 
 def _is_made(stage: str, place: Path) -> bool:

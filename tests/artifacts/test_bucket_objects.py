@@ -5,16 +5,18 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
-from groundshift.artifacts import ArtifactStore, ranged, read_manifest, writing
+from groundshift.artifacts import ArtifactStore, link_tree, ranged, read_manifest, writing
 from groundshift.artifacts.manifest import check_files
 from groundshift.artifacts.versions import Version
 from groundshift.errors import ContractError
 from groundshift.storage import Bucket
 from tests.artifacts.made import keep
+from tests.proxy import Proxy
 from tests.s3 import s3, seaweed
 
 __all__ = ["s3", "seaweed"]
@@ -163,3 +165,46 @@ def test_the_parts_of_a_large_file_that_are_read_are_all_that_is_brought(store):
     store.folder(reference)
     with store.lent(reference, lambda path: path.endswith(".bin")) as folder:
         assert folder == store.folder(reference)
+
+
+def test_a_revision_of_one_per_cent_costs_about_that_and_pushing_again_nothing(
+    s3, seaweed, monkeypatch
+):
+    with Proxy(seaweed.ports["s3"]) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        store = ArtifactStore.open(s3)
+        first, sent, _ = hundred_files(store, proxy)
+        assert sent > 10_000_000
+        second, sent, read = hundred_files(store, proxy, base=store.folder(first))
+        assert 100_000 < sent < 150_000
+        assert read < 150_000
+        before = proxy.sent
+        assert store.objects.push(second).bytes == 0
+        assert proxy.sent - before < 2_000, "one question"
+
+
+def hundred_files(store, proxy, base=None):
+    """Bring an artifact of 10 MB into a store, all but one of its files another one's.
+
+    Returns:
+        Its reference, bytes sent, and bytes read from files, to version it.
+    """
+    with store.incoming() as incoming:
+        with writing(incoming / "cube", "cube", area="a", settings={}, inputs={}) as draft:
+            parts = draft.folder / "parts"
+            parts.mkdir()
+            if base is not None:
+                link_tree(base / "parts", parts)
+                (parts / "7").unlink()
+            for path in (parts / str(number) for number in range(100)):
+                if not path.exists():
+                    path.write_bytes(os.urandom(100_000))
+        sent, read = proxy.sent, bytes_read()
+        reference = store.adopt(incoming / "cube", "cube")
+        return reference, proxy.sent - sent, bytes_read() - read
+
+
+def bytes_read():
+    """By this process from files so far."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("rchar")).split()[1])

@@ -3,7 +3,9 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pystac
@@ -24,6 +26,8 @@ from groundshift.models.inference import map_cell
 from groundshift.models.store import Detector
 from groundshift.samples.store import Samples
 from tests.components.made_up import BLOCK, PIXELS, artifacts, make_model, settings_of, truth_table
+
+DATA = Path(__file__).parents[1] / "data"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -101,9 +105,9 @@ def test_blocks_apart_score_as_the_whole_cell(inputs, monkeypatch):
     at_once = score_network(detector, images, asked)
     monkeypatch.setattr(network_scores, "_WHOLE_VALUES", 0)
     apart = score_network(detector, images, asked)
-    assert [scores.shape for scores in apart] == [panel.labels.shape for panel in asked]
+    assert [scores.mean.shape for scores in apart] == [panel.labels.shape for panel in asked]
     for one, other in zip(at_once, apart, strict=True):
-        assert other == pytest.approx(one, abs=1e-4)
+        assert other.mean == pytest.approx(one.mean, abs=1e-4)
 
 
 def test_blocks_hold_every_pixel_and_say_null_where_nothing_changed(done):
@@ -147,6 +151,18 @@ def test_decoys_and_events_are_those_of_the_test_blocks(done):
     assert curve["recall"].between(0, 1).all()
     network = metrics_of(done[1])["controlled_truth"]["network"]
     assert network["exposure"] == pytest.approx(3 * 0.0064 / 100 * 196 / 365.25, rel=0.05)
+
+
+def test_events_are_set_beside_those_of_the_simple_way(done):
+    document = metrics_of(done[1])["controlled_truth"]
+    ours, simple = document["event_ways"]
+    assert (ours["way"], simple["way"]) == ("dated by series", "threshold and polygonize")
+    network = document["network"]
+    for name in ("event_precision", "event_recall", "event_f1", "date_error_median"):
+        assert ours[name] == network[name]
+    assert ours["threshold"] == pytest.approx(network["threshold"], abs=1e-6)
+    assert ours["events"] == simple["events"] > 0
+    assert 0 < simple["threshold"] < 1
 
 
 def test_pipelines_are_told_verdict_curves_and_page(done):
@@ -287,6 +303,28 @@ def test_a_model_card_tells_where_when_and_how_good(done, inputs):
     read.validate()
 
 
+def test_a_model_card_has_the_fields_of_stacs_extension_for_models(done):
+    item = json.loads((done[1] / "model.stac.json").read_text())
+    fields = item["properties"]
+    schema = json.loads((DATA / "mlm" / "properties.schema.json").read_text())
+    known = {name for name in fields if name.startswith("mlm:")}
+    assert known <= schema["properties"].keys()
+    jsonschema.Draft202012Validator(schema).validate(fields)
+    with pytest.raises(jsonschema.ValidationError, match="'dim_order' is a required property"):
+        jsonschema.validate(fields | {"mlm:output": [broken(fields["mlm:output"][0])]}, schema)
+    # The rules beyond single fields.
+    assert item["stac_extensions"] == ["https://stac-extensions.github.io/mlm/v1.6.0/schema.json"]
+    described = {band["name"] for band in fields["bands"]}
+    assert {band["name"] for taken in fields["mlm:input"] for band in taken["bands"]} == described
+    assert (fields["mlm:pretrained"], fields["mlm:pretrained_source"]) == (False, None)
+    [weights] = [a for a in item["assets"].values() if "mlm:model" in a["roles"]]
+    assert weights["mlm:artifact_type"] == "safetensors"
+
+
+def broken(output):
+    return output | {"result": {n: v for n, v in output["result"].items() if n != "dim_order"}}
+
+
 def invoke(settings, *arguments):
     return CliRunner().invoke(app, ["--settings", settings.model_dump_json(), *map(str, arguments)])
 
@@ -326,6 +364,7 @@ def test_what_passes_becomes_the_champion_and_what_decides_nothing_does_not(
     ]
     assert [decision.champion for decision in made] == ["", "", first, first]
     assert made[-1].figures["blocks"] == 3
+    assert all("pr_auc" in decision.figures for decision in made), "the first has no rival"
     assert store.champion("made-up").replaced == first
 
 

@@ -80,9 +80,9 @@ def test_a_setting_lets_it_out_without_asking_the_service_again(hub, tmp_path):
     folder = tmp_path / "observations"
     before, _ = fetch(folder, settings(hub))
     digest = before.quarantine["digest"].item()
-    hub.images.clear()
+    hub.asked.clear()
     after, _ = fetch(folder, settings(hub, release=["s1/*/shift"]), earlier=folder)
-    assert hub.images == []
+    assert hub.asked == []
     assert after.quarantine.empty
     (released,) = after.table[after.table["checks"].str.startswith("released shift: ")].to_dict(
         "records"

@@ -1,15 +1,10 @@
 """The fetch stage on a Sentinel Hub service: complete, resumed, repeated, planned, secret."""
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from collections import Counter
-from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +26,8 @@ from groundshift.observations.sources.hub import connection, source
 from groundshift.observations.store import Observations
 from groundshift.settings import parse
 from tests.hub import scenes
-from tests.hub.fixtures import RADAR, SENSORS, settings_for
-from tests.hub.service import CLIENT, FAULTS, SECRET
+from tests.hub.fixtures import SENSORS, settings_for
+from tests.hub.service import CLIENT, SECRET
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,18 +41,6 @@ def _own_work_folder(tmp_path, monkeypatch):
 def fetch(folder, settings, **options):
     run(settings, observations=folder, **options)
     return Observations.open(folder)
-
-
-def looks(hub):
-    """How often each image was asked for, by collection, orbit, time and place."""
-    keys = []
-    for body in hub.images:
-        (data,) = body["input"]["data"]
-        wanted = data["dataFilter"]
-        keys.append(
-            (data["type"], wanted["timeRange"]["from"], tuple(body["input"]["bounds"]["bbox"]))
-        )
-    return Counter(keys)
 
 
 def test_all_sensors_become_observations_as_from_files(hub, tmp_path):
@@ -74,7 +57,7 @@ def test_all_sensors_become_observations_as_from_files(hub, tmp_path):
         pixels = scenes.whole(tiles, band)[scenes.INSIDE]
         np.testing.assert_array_equal(values[..., number], pixels * valid)
     assert values.dtype == np.uint16
-    assert set(looks(hub).values()) == {1}
+    assert set(hub.answered.values()) == {1}
     assert hub.most_at_once > 1
 
 
@@ -119,66 +102,15 @@ def test_cells_side_by_side_hold_what_one_cell_holds(hub, tmp_path):
         np.testing.assert_array_equal(values[mine], expected[rows, columns])
 
 
-def many(hub):
-    """Fifty dates of two sensors of two bands."""
-    days = range(50)
-    hub.scenes[:] = [*scenes.optical(days), *scenes.radar("ascending", days)]
-    sensors = {
-        "s1": RADAR | {"orbit": "ascending"},
-        "s2": SENSORS["s2"] | {"bands": ["B02", "B08"]},
-    }
-    period = {"start": "2020-03-01", "end": "2020-05-01"}
-    changes = {"fetch": {"sentinelhub": {"concurrency": 2}}}
-    return settings_for(hub, sensors=sensors, period=period, **changes)
-
-
-def killed(settings, observations, until):
-    """Run the command, and kill it once `until()` holds."""
-    command = [sys.executable, "-m", "components.fetch", "--observations", str(observations)]
-    process = subprocess.Popen(
-        [*command, "--settings", settings.model_dump_json()],
-        cwd=ROOT,
-        env=os.environ,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while process.poll() is None and not until():
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-
-
-def test_with_a_fifth_of_failures_and_two_kills_the_artifact_is_the_same(
-    hub, tmp_path, monkeypatch
-):
-    settings = many(hub)
-    undisturbed = fetch(tmp_path / "undisturbed", settings)
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "elsewhere"))  # where nothing is bought
-    needed = len(hub.images)
-    assert needed == 100
-
-    hub.images.clear()
-    faults = cycle(FAULTS)
-    hub.stall = 0.1
-    hub.faults = lambda: next(faults) if len(hub.images) % 5 == 0 else ""
-    for share in (0.4, 0.8):
-        killed(settings, tmp_path / "disturbed", lambda: len(hub.images) > share * needed)  # noqa: B023
-    disturbed = fetch(tmp_path / "disturbed", settings)
-
-    assert disturbed.manifest.content_hash == undisturbed.manifest.content_hash
-    assert len(hub.images) <= 1.3 * needed
-    assert not list(disturbed.folder.rglob("*.part"))
-
-
 def test_a_later_run_asks_only_for_what_is_new(hub, tmp_path):
     folder = tmp_path / "observations"
     before = fetch(folder, settings_for(hub))
     known = {record["digest"] for record in before.table.to_dict("records")}
-    hub.images.clear()
+    hub.asked.clear()
 
     hub.scenes += scenes.radar("ascending", (19,))
     after = fetch(folder, settings_for(hub), earlier=folder)
-    assert len(hub.images) == 1
+    assert len(hub.asked) == 1
     assert known < set(after.table["digest"])
     whole = fetch(tmp_path / "whole", settings_for(hub))
     assert after.manifest.content_hash == whole.manifest.content_hash
@@ -187,7 +119,7 @@ def test_a_later_run_asks_only_for_what_is_new(hub, tmp_path):
 def test_what_was_reprocessed_is_asked_for_again_and_what_was_withdrawn_is_gone(hub, tmp_path):
     folder = tmp_path / "observations"
     fetch(folder, settings_for(hub))
-    hub.images.clear()
+    hub.asked.clear()
     again = [scene for scene in hub.scenes if scene.time < scenes.START + scenes.DAY / 2]
     assert len(again) == 2
     for scene in again:
@@ -197,7 +129,7 @@ def test_what_was_reprocessed_is_asked_for_again_and_what_was_withdrawn_is_gone(
     hub.scenes += scenes.radar("ascending", (4, 19))
     notes = run(settings_for(hub), observations=folder, earlier=folder).notes
     after = Observations.open(folder)
-    assert len(hub.images) == 3
+    assert len(hub.asked) == 3
     assert "s1_asc: 1 new in the catalogue: 2020-03-20T17:30:21Z" in notes
     assert "s1_asc: 1 late in the catalogue: 2020-03-05T17:30:21Z" in notes
     again = "2020-03-01T10:30:21Z (baseline 0510 after 0500)"
@@ -211,10 +143,10 @@ def test_what_was_reprocessed_is_asked_for_again_and_what_was_withdrawn_is_gone(
 def test_other_settings_do_not_take_what_is_there(hub, tmp_path):
     folder = tmp_path / "observations"
     fetch(folder, settings_for(hub))
-    hub.images.clear()
+    hub.asked.clear()
     sensors = SENSORS | {"s2": SENSORS["s2"] | {"mask": "none"}}
     fetch(folder, settings_for(hub, sensors=sensors), earlier=folder)
-    assert len(hub.images) == 4  # radar is asked for as before
+    assert len(hub.asked) == 4  # radar is asked for as before
 
 
 def test_what_a_store_published_is_not_asked_for_again(hub, tmp_path):
@@ -227,7 +159,7 @@ def test_what_a_store_published_is_not_asked_for_again(hub, tmp_path):
         outcome = CliRunner().invoke(app, [*options, "--key", key])
         assert outcome.exit_code == 0, outcome.output
         store.publish("place", {cell.id: key}, ["observations"])
-        assert len(hub.images) == images
+        assert len(hub.asked) == images
         hub.scenes += scenes.radar("descending", (21,))
 
 
@@ -242,7 +174,7 @@ def test_a_plan_asks_the_catalogue_only_and_a_new_scene_changes_its_keys(hub, tm
     )
     assert one == two
     assert one != three
-    assert hub.images == []
+    assert hub.asked == []
 
 
 def test_the_plans_price_is_what_is_spent(hub, tmp_path, monkeypatch):
@@ -251,9 +183,9 @@ def test_the_plans_price_is_what_is_spent(hub, tmp_path, monkeypatch):
     settings = settings_for(hub)
     summary = planning.run(settings, plan=tmp_path / "plan")
     table = pd.read_csv(tmp_path / "plan" / "costs.csv")
-    assert hub.images == []
+    assert hub.asked == []
     fetch(tmp_path / "observations", settings)
-    assert table["requests"].sum() == len(hub.images) == 9 * 4
+    assert table["requests"].sum() == len(hub.asked) == 9 * 4
     assert table["units"].sum() == pytest.approx(hub.units)
     assert table["month"].unique().tolist() == ["2020-03"]
     assert "s1_asc: 3 images in 12 requests cost" in "; ".join(summary.notes)
@@ -298,12 +230,12 @@ def test_a_run_stops_before_it_costs_more_than_allowed(hub, tmp_path):
     tight = settings_for(hub, sensors=sensors, fetch={"budget": per_scene * 2.5})
     with pytest.raises(BudgetError, match="The first 2 would fit: end the period at 2020-03-11"):
         fetch(tmp_path / "observations", tight)
-    assert hub.images == []
+    assert hub.asked == []
     until = {"start": "2020-03-01", "end": "2020-03-11"}
     fetch(tmp_path / "observations", settings_for(hub, sensors=sensors, period=until))
     # What is there already costs nothing.
     fetch(tmp_path / "observations", tight, earlier=tmp_path / "observations")
-    assert len(hub.images) == 4
+    assert len(hub.asked) == 4
 
 
 def test_what_a_killed_run_has_fetched_does_not_count(hub, tmp_path):
@@ -313,33 +245,19 @@ def test_what_a_killed_run_has_fetched_does_not_count(hub, tmp_path):
     hub.faults = lambda: next(faults, "")
     with pytest.raises(SourceError, match="quota"):
         fetch(tmp_path / "observations", settings)
-    tight = settings.fetch.model_copy(update={"budget": 0.1})
-    fetch(tmp_path / "observations", settings.model_copy(update={"fetch": tight}))
-    assert len(hub.images) == 5
-
-
-def test_images_bought_before_a_kill_are_kept_when_the_catalogue_changes(hub, tmp_path):
-    settings = many(hub)
-    folder = tmp_path / "observations"
-    killed(settings, folder, until=lambda: len(hub.images) > 30)
-    asked = len(hub.images)
-    hub.scenes += scenes.radar("ascending", (55,))
-    fetch(folder, settings)
-    assert len(hub.images) <= 101 + 2  # those under way at the kill
-    assert asked > 30
-    hub.images.clear()
-    fetch(folder, settings)
-    assert hub.images == []
+    tight = settings_for(hub, sensors=sensors, fetch={"budget": 0.1})
+    fetch(tmp_path / "observations", tight)
+    assert len(hub.asked) == 5
 
 
 def test_a_deleted_artifact_is_made_again_without_asking(hub, tmp_path):
     folder = tmp_path / "observations"
     before = fetch(folder, settings_for(hub))
     shutil.rmtree(folder)
-    hub.images.clear()
+    hub.asked.clear()
     tight = settings_for(hub, fetch={"budget": 0, "checks": {"shift": None}})
     after = fetch(folder, tight)
-    assert hub.images == []
+    assert hub.asked == []
     assert after.manifest.value_hash == before.manifest.value_hash
 
 
@@ -358,15 +276,36 @@ def test_masks_of_ones_own_keep_probabilities_and_cost_nothing_more(hub, tmp_pat
     fetch(folder, settings_for(hub, sensors={"s2": SENSORS["s2"]}))
     masks = {"s2": {"model": "s2cloudless", "dilate": 20}}
     settings = settings_for(hub, sensors={"s2": SENSORS["s2"]}, fetch={"masks": masks})
-    hub.images.clear()
+    hub.asked.clear()
     for earlier in (None, folder):
         masked = fetch(folder, settings, earlier=earlier)
-        assert hub.images == []
+        assert hub.asked == []
     (cell,) = masked.cells
     probability = masked.probability(cell.id, "s2", scenes.START)
     _, valid = masked.read(cell.id, "s2", scenes.START)
     assert probability.shape == valid.shape == (64, 64)
     assert probability[valid].max() < 40
+
+
+def test_the_services_probabilities_are_kept_and_bought_once(hub, tmp_path):
+    sensors = {"s2": SENSORS["s2"] | {"bands": ["B02", "B08"], "probability": True}}
+    found = [fetch(tmp_path / "observations", settings_for(hub, sensors=sensors))]
+    found.append(fetch(tmp_path / "again", settings_for(hub, sensors=sensors, name="place")))
+    found.append(
+        fetch(
+            tmp_path / "later",
+            settings_for(hub, sensors=sensors, name="elsewhere"),
+            earlier=tmp_path / "again",
+        )
+    )
+    assert len(hub.asked) == 4
+    (cell,) = found[0].cells
+    probabilities = [each.probability(cell.id, "s2", scenes.START) for each in found]
+    for probability in probabilities:
+        assert probability.max() == 255
+        np.testing.assert_array_equal(probability, probabilities[0])
+    kept = tmp_path.glob("work/place/bought/**/CLP.npy")
+    assert all(path.stat().st_nlink >= 2 for path in kept)
 
 
 CLEAR = (1200, 1100, 1000, 900, 1300, 2200, 2600, 2800, 3000, 1000, 20, 2200, 1400)
@@ -389,7 +328,7 @@ def test_dvc_may_delete_the_output_before_it_runs_the_stage_again(hub, tmp_path,
     for count in (9, 10):
         command = [sys.executable, "-m", "dvc", "repro", "--force", "--quiet"]
         subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
-        assert len(hub.images) == count
+        assert len(hub.asked) == count
         hub.scenes += scenes.radar("ascending", (19,))
     assert len(Observations.open(tmp_path / "observations").table) == 10
 

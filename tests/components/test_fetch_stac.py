@@ -1,13 +1,7 @@
 """The fetch stage on a STAC API: complete, resumed, repeated, planned, secret."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +15,13 @@ from components.fetch.stage import run
 from components.stack import stage as stack
 from groundshift.cube.store import Cube
 from groundshift.domain.signature import Stream
-from groundshift.errors import SourceError
+from groundshift.errors import BudgetError, SourceError
 from groundshift.observations.sources.stac.offers import PLANETARY_COMPUTER
 from groundshift.observations.store import Observations
-from groundshift.settings import PeriodSettings, parse
+from groundshift.settings import parse
 from tests.stac import city
 from tests.stac.fixtures import BANDS, RADAR, S2, settings_for
-from tests.stac.service import FAULTS, KEY, SECRET
+from tests.stac.service import KEY, SECRET
 
 ROOT = Path(__file__).parents[2]
 SENSORS = RADAR | {"s2": S2}
@@ -66,7 +60,7 @@ def test_all_sensors_become_observations_and_a_cube_with_their_signature(planeta
         "s1_des": 2,
         "s2": 3,
     }
-    assert set(Counter(planetary.parts).values()) == {1}
+    assert set(Counter(planetary.asked).values()) == {1}
     assert planetary.most_at_once > 1
     values = json.loads(settings.model_dump_json(exclude={"fetch"}))
     values["stack"] = {"radar": ["s1_asc", "s1_des"], "optical": "s2"}
@@ -81,68 +75,16 @@ def test_all_sensors_become_observations_and_a_cube_with_their_signature(planeta
     )
 
 
-def many(api):
-    """Twelve dates of two bands and classes on one tile."""
-    period = PeriodSettings(start="2020-03-01", end="2020-05-01")
-    own = city.source(period=period)
-    api.products = city.sentinel2(PLANETARY_COMPUTER, own, days=12)
-    api.signed = True
-    sensors = {"s2": S2 | {"bands": ["B02", "B11"]}}
-    changes = {"fetch": {"stac": {"concurrency": 2}}}
-    months = {"start": "2020-03-01", "end": "2020-05-01"}
-    return settings_for(api, "planetary_computer", sensors, period=months, **changes)
-
-
-def killed(settings, observations, until):
-    """Run the command, and kill it once `until()` holds."""
-    command = [sys.executable, "-m", "components.fetch", "--observations", str(observations)]
-    process = subprocess.Popen(
-        [*command, "--settings", settings.model_dump_json()],
-        cwd=ROOT,
-        env=os.environ,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while process.poll() is None and not until():
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-
-
-def test_with_a_fifth_of_failures_and_two_kills_the_artifact_is_the_same(
-    api, tmp_path, monkeypatch
-):
-    settings = many(api)
-    undisturbed = fetch(tmp_path / "undisturbed", settings)
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "elsewhere"))  # where nothing is kept
-    needed = len(api.parts)
-    assert needed == 12 * 2 * 3
-
-    api.parts.clear()
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "nothing bought yet"))
-    faults = cycle(FAULTS)
-    api.faults = lambda: next(faults) if len(api.parts) % 5 == 0 else ""
-    api.catalogue_faults = iter(["503", "429"] + [""] * 1000).__next__
-    for share in (0.4, 0.8):
-        killed(settings, tmp_path / "observations", lambda: len(api.parts) > share * needed)  # noqa: B023
-    disturbed = fetch(tmp_path / "observations", settings)
-
-    assert disturbed.manifest.content_hash == undisturbed.manifest.content_hash
-    # A kill also costs what was on its way, which is much of so few requests.
-    assert len(api.parts) <= 1.6 * needed
-    assert not list(disturbed.folder.rglob("*.part"))
-
-
 def test_a_later_run_asks_only_for_what_is_new(planetary, tmp_path):
     folder, held = tmp_path / "observations", planetary.products
     new = [product for product in held if product.collection == "sentinel-2-l2a"][-2:]
     planetary.products = [product for product in held if product not in new]
     before = fetch(folder, asked(planetary))
-    planetary.parts.clear()
+    planetary.asked.clear()
 
     planetary.products = held
     after = fetch(folder, asked(planetary), earlier=folder)
-    assert {path.split("/")[1] for path, _ in planetary.parts} == {each.id for each in new}
+    assert {path.split("/")[1] for path, _ in planetary.asked} == {each.id for each in new}
     assert set(before.table["digest"]) < set(after.table["digest"])
     whole = fetch(tmp_path / "whole", asked(planetary))
     assert after.manifest.content_hash == whole.manifest.content_hash
@@ -151,7 +93,7 @@ def test_a_later_run_asks_only_for_what_is_new(planetary, tmp_path):
 def test_what_was_reprocessed_is_loaded_again_and_what_was_withdrawn_is_gone(planetary, tmp_path):
     folder = tmp_path / "observations"
     fetch(folder, asked(planetary))
-    planetary.parts.clear()
+    planetary.asked.clear()
     again = [product for product in planetary.products if "S2B_" in product.id][:2]
     for product in again:
         later = product.id.replace("_N0500_", "_N0511_")
@@ -162,7 +104,7 @@ def test_what_was_reprocessed_is_loaded_again_and_what_was_withdrawn_is_gone(pla
     gone = [product for product in gone if product.properties["sat:orbit_state"] == "descending"]
     planetary.products = [each for each in planetary.products if each not in gone[:2]]
     after = fetch(folder, asked(planetary), earlier=folder)
-    assert {path.split("/")[1] for path, _ in planetary.parts} == {each.id for each in again}
+    assert {path.split("/")[1] for path, _ in planetary.asked} == {each.id for each in again}
     assert after.table.groupby("sensor").size().to_dict() == {"s1_asc": 2, "s1_des": 1, "s2": 3}
     fresh = fetch(tmp_path / "fresh", asked(planetary))
     assert after.manifest.value_hash == fresh.manifest.value_hash
@@ -182,7 +124,7 @@ def test_an_older_processing_is_in_quarantine_with_the_newer_ones_name(planetary
     (row,) = observations.quarantine.to_dict("records")
     assert row["product_id"] == older.id
     assert row["reason"] == f"a newer processing is {first.id}"
-    assert not any(older.id in path for path, _ in planetary.parts)
+    assert not any(older.id in path for path, _ in planetary.asked)
 
 
 def test_an_image_that_is_gone_or_damaged_is_left_out_with_the_reason(planetary, tmp_path):
@@ -212,12 +154,12 @@ def test_the_plan_is_what_is_loaded(api, tmp_path):
     settings = settings_for(api, "planetary_computer", sensors, area=area)
     summary = planning.run(settings, plan=tmp_path / "plan")
     table = pd.read_csv(tmp_path / "plan" / "costs.csv")
-    assert api.parts == []
+    assert api.asked == []
     done = run(settings, observations=tmp_path / "observations")
-    assert table["requests"].sum() == len(api.parts)
+    assert table["requests"].sum() == len(api.asked)
     (said,) = [note for note in done.notes if "planned" in note]
-    assert said.startswith(f"s2: planned {len(api.parts)} requests, 0 units, ")
-    assert f"used {len(api.parts)} requests" in said
+    assert said.startswith(f"s2: planned {len(api.asked)} requests, 0 units, ")
+    assert f"used {len(api.asked)} requests" in said
     assert table["bytes"].sum() == pytest.approx(api.bytes, rel=0.1)
     assert table["units"].sum() == 0
     assert "free of units" in "; ".join(summary.notes)
@@ -227,6 +169,39 @@ def test_the_plan_is_what_is_loaded(api, tmp_path):
         for key in ("B02", "B11", "SCL")
     )
     assert api.bytes < 0.7 * planetary_total  # no overviews, no tiles of other places
+
+
+def test_a_plan_says_how_long_it_takes_and_what_to_do_instead(planetary, tmp_path):
+    summary = planning.run(asked(planetary), plan=tmp_path / "plan")
+    costs = pd.read_csv(tmp_path / "plan" / "costs.csv")
+    table = pd.read_csv(tmp_path / "plan" / "alternatives.csv").set_index("way")
+    own = table.iloc[0]
+    assert own.name == "STAC: parts of files from Planetary Computer"
+    assert own[["requests", "bytes", "units"]].tolist() == [
+        *(costs["requests"].sum(), costs["bytes"].sum(), 0)
+    ]
+    assert own["minutes"] == pytest.approx(own["bytes"] / 20e6 / 60, abs=0.01)
+    assert any(note.startswith(f"{own.name}: 0.0 GB, at least 1 min") for note in summary.notes)
+    # Three images of six bands and classes, four of two bands, which cost four times as much.
+    units = 80 * 80 / 512**2 / 3 * (3 * 7 + 4 * 2 * 4)
+    assert table.loc["Process API", "units"] == pytest.approx(units, abs=1e-3)
+    assert table.loc["Process API", "requests"] == 7
+    # Two granules or slices of each overpass.
+    assert table.loc["whole products from CDSE's S3 (files)", "requests"] == 14
+
+
+def test_a_run_stops_before_it_loads_more_than_allowed(planetary, tmp_path):
+    sensors = {"s2": S2}
+    settings = settings_for(planetary, "planetary_computer", sensors)
+    planning.run(settings, plan=tmp_path / "plan")
+    whole = pd.read_csv(tmp_path / "plan" / "costs.csv")["bytes"].sum() / 1e9
+    tight = {"gigabytes": 0.7 * whole}
+    limited = settings_for(planetary, "planetary_computer", sensors, fetch={"budget": tight})
+    with pytest.raises(BudgetError, match=r"expected at most .* GB, .*The first 2 would fit: end"):
+        fetch(tmp_path / "observations", limited)
+    assert planetary.asked == []
+    fetch(tmp_path / "observations", settings)
+    fetch(tmp_path / "observations", limited, earlier=tmp_path / "observations")
 
 
 def large(days):

@@ -6,11 +6,11 @@ import geopandas as gpd
 import pytest
 from shapely import box
 
-from components.infer.past import PastFiles
 from groundshift.artifacts import ArtifactStore, digest, read_manifest, writing
 from groundshift.events.reviews import document_of, empty_reviews, write_reviews
 from groundshift.events.table import typed
 from groundshift.products.events_io import write_events
+from groundshift.tasks.change.past import PastFiles
 
 
 @pytest.fixture(autouse=True)

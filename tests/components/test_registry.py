@@ -16,7 +16,7 @@ from groundshift.services import mlflow_store
 from groundshift.services.registry import Registry
 from pipelines.cli import app as command_line
 from tests.components.made_up import artifacts, make_model, settings_of, truth_table
-from tests.services.mlflow_servers import MlflowServer, postgres
+from tests.services.mlflow_servers import MlflowServer, databases
 
 NAME = "groundshift-made-up"
 QUICK = {"baselines": False, "bootstrap": 20}
@@ -39,10 +39,7 @@ def inputs(tmp_path_factory):
 @pytest.fixture(params=["sqlite", "postgresql"])
 def server(request, tmp_path, monkeypatch):
     """A server, and the environment of whoever uses it."""
-    if request.param == "sqlite":
-        yield from _served(f"sqlite:///{tmp_path}/mlflow.db", tmp_path, monkeypatch)
-        return
-    with postgres() as database:
+    with databases[request.param](tmp_path) as database:
         yield from _served(database, tmp_path, monkeypatch)
 
 

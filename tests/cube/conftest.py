@@ -132,6 +132,7 @@ def carried(observations, chosen, cell="c"):
     """
     start, end = chosen.period.start_seconds, chosen.period.end_seconds
     step = int(chosen.stack.step.total_seconds())
+    oldest = chosen.stack.max_age_days
     names = list(observations.sensors)
     stamps = sorted({int(t) for n in names for t in observations.acquisitions(cell, n)})
     bins = {}
@@ -159,7 +160,12 @@ def carried(observations, chosen, cell="c"):
             if stamp in emitted:
                 opens = max(start + (stamp - start) // step * step, start)
                 age = np.where(seen > 0, stamp // DAY - seen // DAY, -1)
-                for kept, image in zip(images[name], (frame, seen >= opens, age), strict=True):
+                shown, fresh = frame, seen >= opens
+                if oldest is not None:
+                    known = age <= oldest
+                    age, fresh = np.where(known, age, -1), fresh & known
+                    shown = np.where(known[..., None], frame, 0)
+                for kept, image in zip(images[name], (shown, fresh, age), strict=True):
                     kept.append(image)
     stacked = {name: tuple(np.array(image) for image in kept) for name, kept in images.items()}
     return np.array(emitted), stacked

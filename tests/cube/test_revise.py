@@ -56,17 +56,18 @@ def amended(rng, base, shape, *, insert=0, replaced=0, drop=0, append=0, days=60
     drop=st.integers(0, 2),
     append=st.integers(0, 4),
     longer=st.integers(-10, 20),
+    max_age=st.sampled_from([None, "1d", "6d", "15d"]),
 )
 def test_a_revised_cube_equals_one_built_at_once(
-    tmp_path_factory, seed, insert, replaced, drop, append, longer
+    tmp_path_factory, seed, insert, replaced, drop, append, longer, max_age
 ):
     rng = np.random.default_rng(seed)
     folder = tmp_path_factory.mktemp("revised")
     shape = tuple(int(n) for n in rng.integers(1, 40, 2))
     now = source(scenes(rng, random_times(rng), shape), shape=shape)
-    build_cube(folder / "cube", now, settings(60))
+    build_cube(folder / "cube", now, settings(60, max_age=max_age))
     for again in (1, 2):
-        chosen = settings(60 + longer * again)
+        chosen = settings(60 + longer * again, max_age=max_age)
         now = amended(rng, now, shape, insert=insert, replaced=replaced, drop=drop, append=append)
         outcome = revise(folder / "cube", now, chosen)
         rebuilt = build_cube(folder / f"rebuilt{again}", now, chosen)

@@ -10,7 +10,7 @@ from groundshift.cube.store import Cube
 from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Signature, Stream
 from groundshift.domain.time import DAY
-from groundshift.errors import ContractError
+from groundshift.errors import ContractError, SettingsError
 from tests.cube.conftest import (
     SENSORS,
     START,
@@ -29,16 +29,17 @@ SHAPE = (40, 50)
 WHOLE = (slice(0, None), slice(0, None))
 
 
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory):
+@pytest.fixture(scope="module", params=[None, "4d"], ids=["any age", "4 days at most"])
+def opened(request, tmp_path_factory):
     """A cell, and what each of its steps holds."""
     folder = tmp_path_factory.mktemp("store")
     rng = np.random.default_rng(9)
+    chosen = settings(max_age=request.param)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROUNDSHIFT_WORK", str(folder / "work"))
         observations = source(scenes(rng, random_times(rng), SHAPE), shape=SHAPE)
-        cube = build_cube(folder / "cube", observations, settings())
-    return cube, carried(observations, settings())[1]
+        cube = build_cube(folder / "cube", observations, chosen)
+    return cube, carried(observations, chosen)[1]
 
 
 def test_any_part_reads_as_that_part_of_the_whole(opened, rng):
@@ -85,6 +86,20 @@ def test_looks_are_the_frames_of_all_steps_that_show_something(opened):
         assert not np.delete(images.fresh, shown, axis=0).any()
 
 
+def test_a_look_knows_when_it_was_taken_whatever_the_step_s_time(opened):
+    cube, _ = opened
+    cell = cube.cells["c"]
+    taken = {name: cell.look_times(name) for name in SENSORS}
+    for name, times in taken.items():
+        *_, steps = cell.looks(name, slice(0, 1), slice(0, 1), [0])
+        late = cell.times[steps] - times
+        assert len(times) == len(steps) > 2
+        assert (late >= 0).all()
+        assert (late[1:] < 2 * DAY).all()  # what came before the period joins the first step
+    # Some step's time is that of another sensor's look.
+    assert any(set(times.tolist()) - set(cell.times.tolist()) for times in taken.values())
+
+
 def test_a_frame_carried_into_a_range_is_no_new_look(tmp_path, rng):
     look = scene(rng, "s2", SHAPE)
     looks = {
@@ -124,9 +139,44 @@ def test_an_offset_does_not_turn_nothing_into_a_value(tmp_path, rng):
     np.testing.assert_array_equal(found.values[0][valid], expected)
 
 
+def test_what_is_too_old_reads_as_never_seen_while_nothing_new_comes(tmp_path, rng):
+    """A sensor that fell silent, on a time line that another one goes on."""
+    look = scene(rng, "s2", SHAPE)
+    looks = {("c", "s2", START + DAY): look} | {
+        ("c", "s1_asc", START + day * DAY): scene(rng, "s1_asc", SHAPE) for day in (4, 7, 10)
+    }
+    observations = source(looks, shape=SHAPE)
+    cell = build_cube(tmp_path / "cube", observations, settings(max_age="6d")).cells["c"]
+    images, frame_of_step = cell.frames("s2", 0, 4, *WHOLE)
+    assert frame_of_step.tolist() == [0, 0, 0, 1]  # at an age of 9 days another image begins
+    assert not images.values[1].any()
+    assert (images.age_days[1] == -1).all()
+    ages = cell.read("s2", 0, 4, *WHOLE).age_days
+    assert [set(age[look[1]].tolist()) for age in ages] == [{0}, {3}, {6}, {-1}]
+    values, fresh, _ = cell.looks("s2", *WHOLE)  # what was measured stays measured
+    np.testing.assert_array_equal(fresh[0], look[1])
+    np.testing.assert_array_equal(values[0][look[1]], SENSORS["s2"].decode(look[0])[look[1]])
+
+
+def test_the_greatest_age_belongs_to_the_hash_and_to_the_signature(tmp_path, rng):
+    observations = source(scenes(rng, random_times(rng), (8, 8)), shape=(8, 8))
+    plain, limited = (
+        build_cube(tmp_path / f"{age}", observations, settings(max_age=age)) for age in (None, "9d")
+    )
+    assert "max_age" not in plain.manifest.settings["stack"]
+    assert plain.manifest.value_hash != limited.manifest.value_hash
+    with pytest.raises(ContractError, match="max_age_days: expected None, found 9"):
+        plain.signature.require(limited.signature, owner="model m")
+
+
+def test_the_greatest_age_is_of_whole_days():
+    with pytest.raises(SettingsError, match="expected whole days from 1d on, found 12:00:00"):
+        settings(max_age="12h")
+
+
 def test_the_signature_lists_the_roles_in_the_networks_order(opened):
     cube, _ = opened
-    assert cube.signature == Signature(
+    assert replace(cube.signature, max_age_days=None) == Signature(
         (
             Stream("radar_a", "sentinel1", ("VV", "VH"), units="linear power"),
             Stream("optical", "sentinel2", ("B02", "B03", "B11"), "L2A", "reflectance"),

@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
-from groundshift.cube.views import carried
+from groundshift.cube.views import carried, regular
+from groundshift.domain.time import DAY
 from tests.cube.conftest import build_cube, random_times, scenes, settings, source
 
 
@@ -16,3 +18,24 @@ def test_the_carried_view_holds_every_role_at_the_same_steps(tmp_path, rng):
     np.testing.assert_array_equal(view.streams["optical"].values, optical.values[..., [2, 0]])
     np.testing.assert_array_equal(view.streams["optical"].fresh, optical.fresh)
     np.testing.assert_array_equal(view.streams["optical"].age_days, optical.age_days)
+
+
+@pytest.mark.parametrize("reach", [0, 3 * DAY])
+def test_the_regular_view_interpolates_each_pixels_own_looks(tmp_path, rng, reach):
+    looks = scenes(rng, random_times(rng), (20, 30))
+    cell = build_cube(tmp_path / "cube", source(looks), settings()).cells["c"]
+    rows, columns = slice(3, 11), slice(2, 30)
+    values, fresh, steps = cell.looks("s2", rows, columns)
+    times = cell.times[steps]
+    instants = np.arange(times[0] - 20 * DAY, times[-1] + 20 * DAY, 5 * DAY, dtype=np.int64)
+    view = regular(cell, "s2", instants, rows, columns, reach=reach)
+    assert view.shape == (len(instants), 8, 28, 3)
+    for y, x in [(0, 0), (7, 27), (3, 12), (5, 20)]:
+        own = times[fresh[:, y, x]]
+        for band in range(3):
+            expected = np.full(len(instants), np.nan)
+            if len(own):
+                near = (instants >= own[0] - reach) & (instants <= own[-1] + reach)
+                found = np.interp(instants, own, values[fresh[:, y, x], y, x, band])
+                expected[near] = found[near]
+            np.testing.assert_allclose(view[:, y, x, band], expected, rtol=1e-4, atol=1e-5)

@@ -47,6 +47,15 @@ def test_a_slow_change_is_dated_to_its_middle(seed):
     assert found.end - found.start >= 60 * DAY
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_interval_of_a_slow_change_holds_all_of_it(seed):
+    found = fit_change_point([series_of(100, 120, seed=seed)], START, START + 200 * DAY)
+    assert found.earliest <= found.start
+    assert found.latest >= found.end
+    assert found.earliest <= START + 50 * DAY
+    assert found.latest >= START + 150 * DAY
+
+
 def test_looks_outside_the_span_do_not_count():
     series = series_of(40)
     assert fit_change_point([series], START + 60 * DAY, START + 200 * DAY) is None

@@ -56,7 +56,11 @@ def reader(first_row, first_column):
 
 def objects_of(scores, rows, columns, name):
     windows = ScoredWindows(
-        scores[:, rows, columns], STARTS, STARTS + 60 * DAY, GRID[rows, columns]
+        scores[:, rows, columns],
+        STARTS,
+        STARTS + 60 * DAY,
+        GRID[rows, columns],
+        {"spread": 1 - scores[:, rows, columns]},
     )
     read = reader(rows.start, columns.start)
     return find_objects(windows, RULE, read=read, cell=name, open_edges=True)
@@ -82,7 +86,7 @@ def test_events_do_not_depend_on_how_an_area_is_cut(seed, row, column):
     assert cut["id"].tolist() == whole["id"].tolist()
     for name in ("date", "date_from", "date_to", "first_seen", "confirmed", "ended", "sensors"):
         assert cut[name].tolist() == whole[name].tolist() or whole[name].isna().any()
-    for name in ("score", "score_peak", "area_m2", "pixels"):
+    for name in ("score", "score_peak", "uncertainty", "area_m2", "pixels"):
         np.testing.assert_allclose(cut[name], whole[name])
     assert cut.geometry.geom_equals(whole.geometry).all()
 

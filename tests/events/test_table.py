@@ -1,6 +1,7 @@
 """Rows of the table of events: dates, alarms, direction, evidence, names."""
 
 import json
+from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
@@ -70,6 +71,18 @@ def test_an_event_tells_when_it_rang_and_when_it_happened(scores):
     assert told["change"]["VV"] == pytest.approx(0.1, abs=0.02)
     assert told["before"][-1] < f"{event.date:%Y-%m-%dT%H:%M:%SZ}" < told["after"][0]
     assert event.review_verdict is None
+
+
+def test_what_maps_say_beside_the_scores_becomes_probability_and_uncertainty(scores):
+    scores[3, 1:3, 1:4] = 0.95
+    spread = np.full(scores.shape, 0.3, np.float32)
+    spread[2:5, 1:3, 1:4] = np.array([0.1, 0.05, 0.06])[:, None, None]
+    layers = {"spread": spread, "probability": (scores**2).astype(np.float32)}
+    [event] = find_events(replace(windows_of(scores), layers=layers), RULE).itertuples()
+    assert event.uncertainty == pytest.approx(0.07)  # of the windows that carry it
+    assert event.probability == pytest.approx(0.95**2)  # of the best one
+    [bare] = find_events(windows_of(scores), RULE).itertuples()
+    assert np.isnan(bare.probability)
 
 
 def test_without_series_the_windows_date_an_event(scores):

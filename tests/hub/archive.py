@@ -12,7 +12,8 @@ from shapely import box
 from shapely.geometry import mapping
 
 from groundshift.domain.bands import SENTINEL2
-from tests.hub.scripts import RefusedError, Script
+from tests.hub.scripts import Script
+from tests.loopback.server import RefusedError
 
 BANDS_S2 = [band.name for band in SENTINEL2]
 OFFERED = {

@@ -6,8 +6,8 @@ from sentinelhub import SentinelHubDownloadClient
 from groundshift.observations.sources import retries
 from groundshift.settings import merge, parse
 from tests.hub import scenes
-from tests.hub.certificates import write_certificates
 from tests.hub.service import CLIENT, SECRET, Hub, serving
+from tests.loopback.certificates import write_certificates
 
 RADAR = {"mission": "sentinel1", "bands": ["VV", "VH"]}
 SENSORS = {

@@ -40,6 +40,7 @@ def optical(days=(0, 5, 10, 15), level="L1C", edge=EDGE) -> list[Scene]:
         cloud = generator.integers(0, 2, (edge, edge)).astype(np.uint8) * np.uint8(day % 2)
         images |= {"CLM": cloud, "SCL": np.where(cloud, 9, 4).astype(np.uint8)}
         images["dataMask"] = (generator.random((edge, edge)) > 0.1).astype(np.uint8)
+        images["CLP"] = generator.integers(0, 103, (edge, edge), np.uint8) + 153 * cloud
         for tile, columns, seconds in (
             ("T31UFR", (0, BORDER), 0.46),
             ("T31UGR", (BORDER, edge), 14.2),

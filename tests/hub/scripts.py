@@ -1,22 +1,12 @@
 """Evalscripts: read, checked, and applied to samples."""
 
 import re
-from typing import Any
 
 import numpy as np
 
+from tests.loopback.server import RefusedError
+
 TYPES = {"UINT8": np.uint8, "UINT16": np.uint16, "FLOAT32": np.float32}
-
-
-class RefusedError(Exception):
-    """An answer that is an error, in the service's form."""
-
-    def __init__(self, status: int, message: str, **headers: str) -> None:
-        super().__init__(message)
-        self.status, self.headers = status, {k.replace("_", "-"): v for k, v in headers.items()}
-
-    def body(self) -> dict[str, Any]:
-        return {"error": {"status": self.status, "reason": "Bad", "message": str(self)}}
 
 
 class Script:

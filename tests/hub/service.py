@@ -8,14 +8,11 @@ stalls and garbles on demand.
 import io
 import json
 import secrets
-import ssl
 import tarfile
-import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -25,15 +22,19 @@ from rasterio.io import MemoryFile
 from rasterio.transform import from_bounds
 
 from tests.hub.archive import Scene, crs_of, process, search
-from tests.hub.scripts import RefusedError
+from tests.loopback import server
+from tests.loopback.server import Handler, RefusedError, Service, stalled
 
 CLIENT, SECRET = "a-client", "a-secret-that-nobody-may-see"
 FAULTS = ("429", "503", "cut", "corrupt", "wrong size", "slow")
 
 
 @dataclass
-class Hub:
-    """The service's state, and what it was asked."""
+class Hub(Service):
+    """The service's state, and what it was asked.
+
+    An image may be lost to one of `FAULTS`, to "quota" or to "quota 429".
+    """
 
     scenes: list[Scene]
     page: int = 100
@@ -41,25 +42,12 @@ class Hub:
     largest: int = 2500
     lifetime: int = 3600
     """Seconds for which a token is good."""
-    faults: Callable[[], str] = lambda: ""
-    """What becomes of the next image: nothing, one of `FAULTS`, "quota" or "quota 429"."""
     token_faults: Callable[[], str] = lambda: ""
     """What becomes of the next request for a token: nothing, "503" or "busy"."""
-    latency: float = 0.0
-    """Seconds before any answer."""
-    stall: float = 2.0
-    """Seconds that a slow answer takes."""
-    url: str = ""
-    tokens: set[str] = field(default_factory=set)
-    issued: int = 0
+    stall: float = field(default=2.0, kw_only=True)
     searches: int = 0
-    images: list[dict[str, Any]] = field(default_factory=list)
-    """Bodies of the requests for images, also of those that failed."""
     units: float = 0.0
     """Processing units spent."""
-    most_at_once: int = 0
-    _now: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def token(self, form: dict[str, list[str]]) -> dict[str, Any]:
         """Give a token for credentials."""
@@ -73,23 +61,17 @@ class Hub:
         if form.get("client_id") != [CLIENT] or form.get("client_secret") != [SECRET]:
             raise RefusedError(401, "invalid_client")
         name = f"e30.e30.{secrets.token_hex(8)}"
-        with self._lock:
+        with self.lock:
             self.tokens.add(name)
             self.issued += 1
         return {"access_token": name, "expires_in": self.lifetime, "token_type": "Bearer"}
 
-    @contextmanager
-    def counted(self, body: dict[str, Any]):
-        """Count a request for an image while it is worked on."""
-        with self._lock:
-            self.images.append(body)
-            self._now += 1
-            self.most_at_once = max(self.most_at_once, self._now)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._now -= 1
+
+def look(body: dict[str, Any]) -> tuple[str, str, tuple[float, ...]]:
+    """Which image a request is for: collection, time and place."""
+    (data,) = body["input"]["data"]
+    bounds = tuple(body["input"]["bounds"]["bbox"])
+    return data["type"], data["dataFilter"]["timeRange"]["from"], bounds
 
 
 def _tiff(image: np.ndarray, bounds: dict[str, Any]) -> bytes:
@@ -120,63 +102,52 @@ def _tar(images: dict[str, bytes]) -> bytes:
     return content.getvalue()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     """One connection."""
 
-    protocol_version = "HTTP/1.1"
-    hub: Hub
+    service: Hub
 
-    def log_message(self, *_: Any) -> None:
-        pass
-
-    def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        time.sleep(self.hub.latency)
+    def post(self, content: bytes) -> None:
+        time.sleep(self.service.latency)
         try:
             if self.path == "/token":
                 self._token(content)
                 return
-            if self.headers.get("Authorization", "").removeprefix("Bearer ") not in self.hub.tokens:
+            token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            if token not in self.service.tokens:
                 raise RefusedError(
                     401, "You are not authorized! Please provide a valid access token."
                 )
             body = json.loads(content)
             if self.path == "/api/v1/catalog/1.0.0/search":
-                self.hub.searches += 1
-                self._json(200, search(self.hub.scenes, body, self.hub.page))
+                self.service.searches += 1
+                self.answer_json(200, search(self.service.scenes, body, self.service.page))
             elif self.path == "/api/v1/process":
                 self._process(body)
             else:
                 raise RefusedError(404, "Not found")
         except RefusedError as refusal:
-            self._json(refusal.status, refusal.body(), refusal.headers)
+            self.answer_json(refusal.status, _error(refusal), refusal.headers)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            self._json(400, RefusedError(400, f"Malformed request: {error!r}").body())
+            self.answer_json(400, _error(RefusedError(400, f"Malformed request: {error!r}")))
         except OSError:
             pass  # the client gave up
 
     def _token(self, content: bytes) -> None:
         try:
-            self._json(200, self.hub.token(parse_qs(content.decode())))
+            self.answer_json(200, self.service.token(parse_qs(content.decode())))
         except RefusedError as refusal:
-            self._json(refusal.status, {"error": str(refusal), "error_description": "refused"})
+            said = {"error": str(refusal), "error_description": "refused"}
+            self.answer_json(refusal.status, said)
 
     def _process(self, body: dict[str, Any]) -> None:
-        with self.hub.counted(body):
-            fault = self.hub.faults()
-            if fault == "429":
-                raise RefusedError(429, "Rate limit exceeded", Retry_After="20")
-            if fault == "quota 429":
-                raise RefusedError(429, "Rate limit exceeded", Retry_After="86400000")
-            if fault == "503":
-                raise RefusedError(503, "Service unavailable")
-            if fault == "quota":
-                raise RefusedError(
-                    403, "Insufficient processing units or requests in your account."
-                )
-            if fault == "slow":
-                time.sleep(self.hub.stall)
-            images, units = process(self.hub.scenes, body, self.hub.largest)
+        hub = self.service
+        with hub.counted(body):
+            fault = hub.faults()
+            if fault in _REFUSALS:
+                raise _REFUSALS[fault]()
+            stalled(hub, fault)
+            images, units = process(hub.scenes, body, hub.largest)
             if fault == "wrong size":
                 images = {name: image[:-1] for name, image in images.items()}
         files = {name: _tiff(image, body["input"]["bounds"]) for name, image in images.items()}
@@ -184,51 +155,30 @@ class _Handler(BaseHTTPRequestHandler):
         answer = next(iter(files.values())) if single else _tar(files)
         if fault == "corrupt":
             answer = answer[: len(answer) // 2] + bytes(len(answer) - len(answer) // 2)
-        self.hub.units += units
-        self.send_response(200)
-        self.send_header("Content-Type", "image/tiff" if single else "application/x-tar")
-        self.send_header("Content-Length", str(len(answer)))
-        self.send_header("X-ProcessingUnits-Spent", f"{units:.6f}")
-        self.end_headers()
-        self.wfile.write(answer[: len(answer) // 2] if fault == "cut" else answer)
+        with hub.lock:
+            hub.units += units
+            hub.answered[look(body)] += fault in ("", "slow")
         self.close_connection = True
-
-    def _json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
-        content = json.dumps(value).encode()
-        self.send_response(status)
-        for name, text in (headers or {}).items():
-            self.send_header(name, text)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        headers = {
+            "Content-Type": "image/tiff" if single else "application/x-tar",
+            "X-ProcessingUnits-Spent": f"{units:.6f}",
+        }
+        self.answer(200, answer, headers, cut=fault == "cut")
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
+_REFUSALS = {
+    "429": partial(RefusedError, 429, "Rate limit exceeded", Retry_After="20"),
+    "quota 429": partial(RefusedError, 429, "Rate limit exceeded", Retry_After="86400000"),
+    "503": partial(RefusedError, 503, "Service unavailable"),
+    "quota": partial(RefusedError, 403, "Insufficient processing units in your account."),
+}
 
-    def handle_error(self, *_: Any) -> None:
-        """A client that hangs up is no error of the service."""
+
+def _error(refusal: RefusedError) -> dict[str, Any]:
+    """An error in the service's form."""
+    return {"error": {"status": refusal.status, "reason": "Bad", "message": str(refusal)}}
 
 
-@contextmanager
 def serving(hub: Hub, certificate: Path):
     """Run the service; `hub.url` says where."""
-    handler = type("Handler", (_Handler,), {"hub": hub})
-    server = _Server(("127.0.0.1", 0), handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    # Hands are shaken by the connection's own thread, at its first byte.
-    server.socket = context.wrap_socket(
-        server.socket, server_side=True, do_handshake_on_connect=False
-    )
-    hub.url = f"https://localhost:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield hub
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return server.serving(_Handler, hub, certificate)

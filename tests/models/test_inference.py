@@ -75,13 +75,20 @@ def test_members_are_mapped_one_by_one():
     ("rows", "columns"), [(slice(0, 10), slice(0, 10)), (slice(17, 30), slice(40, 52))]
 )
 def test_a_place_scores_as_the_map_does_there(rows, columns):
-    detector = small_detector(radius=16)
+    detector = small_detector(radius=16, members=2)
     cell = memory_cell(SIGNATURE, steps=9, shape=(40, 52))
     chosen = windows((0, 6), (2, 9))
-    expected = mapped(detector, cell, chosen, block=64)
     found = score_place(detector, cell, chosen, rows, columns)
-    for number, window in enumerate(expected):
-        np.testing.assert_allclose(found[number], expected[window][rows, columns], atol=1e-4)
+    for number, (_, members) in enumerate(map_members(detector, cell, chosen, block=64)):
+        expected = members[:, rows, columns]
+        np.testing.assert_allclose(found.mean[number], expected.mean(axis=0), atol=1e-4)
+        np.testing.assert_allclose(found.spread[number], expected.std(axis=0), atol=1e-4)
+
+
+def test_a_single_network_has_no_spread():
+    detector = small_detector(members=1)
+    cell = memory_cell(SIGNATURE, steps=6, shape=(20, 20))
+    assert score_place(detector, cell, windows((0, 6)), slice(0, 9), slice(0, 9)).spread is None
 
 
 def test_a_cells_halo_is_context_and_not_mapped():

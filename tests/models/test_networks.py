@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundshift.errors import ContractError, SettingsError
+from groundshift.models.layers import SHORTEST_SPAN
 from groundshift.models.networks import NetworkSpec, assign_weights, build, weights
 
 SPEC = NetworkSpec.of_preset("tiny", radar_channels=2, optical_channels=3)
@@ -97,6 +100,17 @@ def test_seeds_settle_initial_weights():
 def test_forget_gates_begin_open():
     bias = weights(build(SPEC, seed=0))["optical_memory/bias"]
     assert bias.tolist() == [0] * 8 + [1] * 8 + [0] * 16
+
+
+def test_memories_with_a_span_begin_as_means_over_steps():
+    bias = weights(build(replace(SPEC, span=30), seed=0))["optical_memory/bias"]
+    entry, forget, candidate, exit_ = np.clip(0.2 * bias + 0.5, 0, 1).reshape(4, -1)
+    spans = 1 / (1 - forget)
+    assert spans[[0, -1]] == pytest.approx([SHORTEST_SPAN, 30], rel=1e-4)
+    assert spans[1:] / spans[:-1] == pytest.approx([spans[1] / spans[0]] * 7, rel=1e-3)
+    # A memory of 1 stays 1 as long as 1 enters: it is a mean.
+    assert entry + forget == pytest.approx(np.ones(8))
+    assert candidate.tolist() == exit_.tolist() == [0.5] * 8
 
 
 def test_weights_that_do_not_fit_are_refused(network):

@@ -18,7 +18,7 @@ def earlier(hub, tmp_path, monkeypatch):
     for scene in cloudy:
         scene.bands["CLM"][:] = 1
     run(settings, observations=tmp_path / "earlier")
-    hub.images.clear()
+    hub.asked.clear()
     source = open_source(settings, cells_of(settings.area))
     return EarlierFirst(source, Observations.open(tmp_path / "earlier")), source, settings
 
@@ -29,10 +29,10 @@ def test_images_are_those_of_the_source_to_the_last_bit(hub, earlier):
     for acquisition in first.acquisitions:
         with first.open(acquisition) as scene:
             image = scene.read(cell.grid)
-        assert not hub.images
+        assert not hub.asked
         with source.open(acquisition) as scene:
             expected = scene.read(cell.grid)
-        hub.images.clear()
+        hub.asked.clear()
         np.testing.assert_array_equal(image.values, expected.values)
         np.testing.assert_array_equal(image.valid, expected.valid)
 
@@ -45,7 +45,7 @@ def test_images_without_a_valid_pixel_are_not_asked_for_again(hub, earlier):
         with first.open(acquisition) as scene:
             images.append(scene.read(cell.grid))
     assert sum(not image.valid.any() for image in images) == 2
-    assert not hub.images
+    assert not hub.asked
 
 
 def test_another_grid_is_asked_for(hub, earlier):
@@ -53,4 +53,4 @@ def test_another_grid_is_asked_for(hub, earlier):
     (cell,) = cells_of(settings.area)
     with first.open(first.acquisitions[0]) as scene:
         assert scene.read(cell.grid.pad(1)) is not None
-    assert len(hub.images) == 1
+    assert len(hub.asked) == 1

@@ -1,5 +1,5 @@
 from groundshift.observations.costs import Cost
-from groundshift.observations.ways import QUOTAS, ways, ways_in_words
+from groundshift.observations.ways import QUOTAS, file_ways, ways, ways_in_words
 
 
 def country():
@@ -32,6 +32,30 @@ def test_a_small_plan_needs_no_alternatives_in_words():
     assert len(said) == 1
     assert said[0].startswith("Process API: 2 units, 0.0 GB, at least 1 minutes")
     assert ways_in_words([]) == ()
+
+
+def test_files_of_a_provider_take_as_long_as_its_tightest_limit_allows():
+    costs = [Cost("s2", "2020-01", 400, 40_000, 0.0, round(36e12))]
+    named = {"s2": "sentinel2"}
+    own, *_ = file_ways("cdse", "the Data Space", costs, [], {"s2": 400}, named)
+    assert (own.minutes, own.months) == (36e12 / 80e6 / 60, 3)
+    few_bytes = [Cost("s2", "2020-01", 400, 40_000, 0.0, 1)]
+    by_requests, *_ = file_ways("cdse", "the Data Space", few_bytes, [], {"s2": 400}, named)
+    assert by_requests.minutes == 20
+    said = ways_in_words(file_ways("cdse", "the Data Space", costs, country(), {"s2": 400}, named))
+    assert "3.0 months of the free quota" in said[0]
+    assert [text.split(":")[1].strip() for text in said[1:]] == [
+        "Process API",
+        "asynchronous Process API",
+        "Batch Processing",
+        "whole products from CDSE's S3 (files)",
+    ]
+
+
+def test_what_the_data_space_lacks_has_no_other_way():
+    cost = Cost("l8", "2020-01", 4, 40, 0.0, 4_000_000)
+    landsat = {"l8": "landsat_oli"}
+    assert len(file_ways("planetary_computer", "PC", [cost], [], {"l8": 4}, landsat)) == 1
 
 
 def test_limits_of_a_contract_are_not_made_up():

@@ -20,10 +20,15 @@ from groundshift.artifacts.writing import link_tree
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
 from groundshift.events.reviews import CLASSES, VERDICTS, read_reviews, reviews_of
+from groundshift.events.table import typed
 from groundshift.events.tracking import quieten
 from groundshift.products.events_io import write_events
 from groundshift.products.published import Published
-from groundshift.products.review_package import read_events_package, write_layer
+from groundshift.products.review_package import (
+    read_events_package,
+    write_events_package,
+    write_layer,
+)
 from groundshift.products.sampling import read_sample, strata_of
 from pipelines.cli import app
 from tests.products.test_survey import make_survey
@@ -208,3 +213,15 @@ def test_the_same_seed_draws_the_same_pixels(maps: Path, tmp_path: Path) -> None
         invoke("sample", maps, "--to", path, "--units", 60, "--least", 10, "--seed", seed)
         drawn.append(gpd.read_file(path).geometry.to_wkt().tolist())
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_of_two_alike_the_more_uncertain_event_comes_first(maps: Path, tmp_path: Path) -> None:
+    [event] = gpd.read_parquet(maps / "events.parquet").to_dict("records")
+    doubts = {"sure": 0.02, "unsure": 0.2}
+    rows = [event | {"id": name, "uncertainty": doubt} for name, doubt in doubts.items()]
+    crs = gpd.read_parquet(maps / "events.parquet").crs
+    path = tmp_path / "two.gpkg"
+    write_events_package(path, typed(gpd.GeoDataFrame(rows, crs=crs)), about={}, cubes={})
+    table = gpd.read_file(path, layer="events").sort_values("rank")
+    assert table["id"].tolist() == ["unsure", "sure"]
+    assert table["uncertainty"].tolist() == [0.2, 0.02]

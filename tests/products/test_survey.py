@@ -16,7 +16,14 @@ from groundshift.errors import ContractError
 from groundshift.events.objects import EventRule
 from groundshift.products.canvas import Canvas
 from groundshift.products.findings import LISTED, CellFindings, ScoredMap, strongest, survey_cell
-from groundshift.products.maps import MapWindow, aggregate_path, read_map, score_path
+from groundshift.products.maps import (
+    MapWindow,
+    aggregate_path,
+    read_layers,
+    read_map,
+    score_path,
+)
+from groundshift.products.objects_io import read_objects, write_objects
 from groundshift.products.survey import Survey
 from tests.products.conftest import CHANGE, CHANGED, PERIOD, seconds
 
@@ -28,13 +35,17 @@ WINDOWS = {
 """Windows by id, which need not begin at 0."""
 
 
-def scores_of(cell_cube: CellCube) -> Iterator[ScoredMap]:
-    """High scores where the ground changed, in the windows that hold the date."""
+def scores_of(cell_cube: CellCube, spread: float | None = None) -> Iterator[ScoredMap]:
+    """High scores where the ground changed, in the windows that hold the date.
+
+    Of an ensemble with a spread, which is five times as large there.
+    """
     for window_id, window in WINDOWS.items():
         score = np.full(cell_cube.cell.core.shape, 0.1, np.float32)
         if cell_cube.cell.id == "west" and window.start <= seconds(CHANGE) < window.end:
             score[CHANGED] = 0.9
-        yield ScoredMap(window_id, score)
+        layers = {} if spread is None else {"spread": np.where(score > 0.5, 5 * spread, spread)}
+        yield ScoredMap(window_id, score, layers=layers)
 
 
 def find(
@@ -57,10 +68,19 @@ def find(
     )
 
 
-def make_survey(cube: Cube, folder: Path, scratch: Path, threshold: float = 0.5) -> Survey:
+def make_survey(
+    cube: Cube,
+    folder: Path,
+    scratch: Path,
+    threshold: float = 0.5,
+    spread: float | None = None,
+) -> Survey:
     """A survey of both cells."""
     cells = cube.cells.values()
-    findings = [find(cell_cube, folder, scratch, threshold=threshold) for cell_cube in cells]
+    findings = [
+        find(cell_cube, folder, scratch, scores_of(cell_cube, spread), threshold)
+        for cell_cube in cells
+    ]
     canvas = Canvas.over((cell_cube.cell for cell_cube in cells), 100)
     return Survey(folder, findings, canvas, threshold)
 
@@ -92,6 +112,31 @@ def test_every_map_is_written_and_nothing_is_left_over(cube: Cube, tmp_path: Pat
             np.testing.assert_array_equal(read_map(path), scored.score)
         assert aggregate_path(tmp_path / "maps", cell_cube.cell, "maximum").is_file()
     assert list(scratch.iterdir()) == []
+
+
+def test_the_spread_of_an_ensemble_makes_events_uncertain(cube: Cube, tmp_path: Path) -> None:
+    survey = make_survey(cube, tmp_path / "maps", tmp_path, spread=0.02)
+    assert survey.events["uncertainty"].item() == pytest.approx(0.1)
+    path = aggregate_path(tmp_path / "maps", cube.cells["west"].cell, "maximum")
+    greatest = read_layers(path)["spread"]
+    assert greatest[CHANGED] == pytest.approx(0.1)
+    assert greatest[0, 0] == pytest.approx(0.02)
+    assert list(tmp_path.glob("*.npy")) == []
+    alone = make_survey(cube, tmp_path / "single", tmp_path)
+    assert np.isnan(alone.events["uncertainty"].item())
+    path = aggregate_path(tmp_path / "single", cube.cells["west"].cell, "maximum")
+    assert read_layers(path) == {}
+
+
+def test_what_is_known_of_objects_is_read_back(cube: Cube, tmp_path: Path) -> None:
+    west = cube.cells["west"]
+    objects = find(west, tmp_path / "maps", tmp_path, scores_of(west, 0.02)).objects
+    assert objects is not None
+    write_objects(tmp_path, objects, "EPSG:32631")
+    [part], [again] = objects.parts, read_objects(tmp_path).parts
+    np.testing.assert_array_equal(again.course.mean, part.course.mean)
+    np.testing.assert_array_equal(again.course.layer("spread"), part.course.layer("spread"))
+    assert np.isfinite(again.course.layer("spread")).all()
 
 
 def test_pictures_and_courses_follow_the_scores(cube: Cube, tmp_path: Path) -> None:

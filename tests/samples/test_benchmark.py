@@ -6,11 +6,15 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.labels import measure, results, window_settings
-from benchmarks.samples import labels_of, plain_labels
+from benchmarks.labels import results, window_settings
+from benchmarks.plain_labels import plain_betas, plain_labels
+from benchmarks.plain_stack import run_baseline
+from benchmarks.plain_windows import Cut, listed, singles
+from benchmarks.samples import made, mapped_windows, our_samples, published, regional
 from benchmarks.stack import run_fetch, run_stack
 from groundshift.cube.store import Cube
-from groundshift.samples.store import Samples
+from groundshift.samples.labels.index import index_bands
+from groundshift.samples.labels.synthetic import Formula
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +26,7 @@ def workload(tmp_path_factory):
         patch.setenv("GROUNDSHIFT_WORK", str(folder / "work"))
         run_fetch(folder / "workload", folder)
         run_stack(folder / "workload", folder)
+    run_baseline(folder / "workload", folder)
     return folder / "workload"
 
 
@@ -39,12 +44,33 @@ def test_the_benchmark_times_both_ways(cube, workload, tmp_path):
     assert row["naive_cpu_seconds"] > 0
 
 
-def test_plain_labels_of_copied_windows_are_ours(cube, workload, tmp_path):
-    samples = tmp_path / "samples"
-    measure(cube, window_settings(workload, 40, 5), samples)
-    mine = labels_of(Samples.open(samples), cube, 2)
-    plain = plain_labels(str(cube.folder), str(samples), str(workload), 40, 5, 2)()
-    assert set(mine) == set(plain)
-    assert sum((label > 0).sum() for label in mine.values()) > 100
-    for key, label in mine.items():
-        np.testing.assert_allclose(plain[key], label, atol=2e-3)
+def test_the_plain_way_gives_our_windows_sums_and_labels(cube, workload, tmp_path):
+    cut = Cut(days=55, least=24, most=28)
+    tile = str(workload.parent / "tiles" / "0_0.tfrecords")
+    (cell,) = cube.cells.values()
+    spans = published(cell.times, cut).ranges[:, 1]
+    assert len(spans) >= 3
+    assert listed(tile, cut)() == [
+        (cell.times[first], cell.times[stop - 1], stop - first) for first, stop in spans
+    ]
+    samples = our_samples(str(cube.folder), str(workload), cut, str(tmp_path))()
+    place = (slice(0, 32), slice(0, 32))
+    sums, labels = made(samples, cube, place)
+    bands = index_bands(cell.sensors[cell.roles["optical"]])
+    np.testing.assert_allclose(plain_betas(tile, cut, bands)(), sums, rtol=1e-6)
+    formula = Formula.of(window_settings(workload, 55, 1).window)
+    plain, megabytes = plain_labels(tile, cut, bands, regional(samples), formula)()
+    assert (labels > 0).sum() > 50
+    assert megabytes > 1
+    np.testing.assert_allclose(plain, labels, atol=2e-3)
+
+
+def test_the_plain_way_gives_our_windows_to_map(cube, workload):
+    cut = Cut(days=80, least=20, most=40)
+    (cell,) = cube.cells.values()
+    tile = workload.parent / "tiles" / "0_2.tfrecords"
+    found = [window["seconds"] for window in singles(tile, cut, 5)]
+    windows = mapped_windows(cell.times, cut, 5)
+    assert len(found) == len(windows) > 5
+    for seconds, window in zip(found, windows.itertuples(), strict=True):
+        np.testing.assert_array_equal(seconds, cell.times[window.first : window.stop])

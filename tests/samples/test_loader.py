@@ -146,7 +146,7 @@ def test_a_patch_is_decoded_once_for_all_its_windows(made, monkeypatch):
 
 def test_little_memory_gives_the_same_samples_and_decodes_a_patch_once_an_epoch(made, monkeypatch):
     samples, cube = made
-    loader = Loader(samples, cube, "training", batch=5, memory=1)
+    loader = Loader(samples, cube, "training", batch=5, shuffled=1)
     decoded = []
     monkeypatch.setattr(
         loader, "_patch_series", lambda p, load=loader._patch_series: decoded.append(p) or load(p)
@@ -159,6 +159,16 @@ def test_little_memory_gives_the_same_samples_and_decodes_a_patch_once_an_epoch(
     assert len(pairs) == loader.samples
     changes = sum(a != b for a, b in pairwise(decoded))
     assert changes + 1 == (samples.splits["split"] == "training").sum()
+
+
+def test_patches_that_memory_does_not_hold_are_decoded_again_in_the_same_order(made):
+    samples, cube = made
+    roomy, tight = (Loader(samples, cube, "training", batch=5, augment=True) for _ in range(2))
+    tight.keep(1)
+    epochs = [list(loader.epoch(np.random.default_rng(1))) for loader in (roomy, tight)]
+    for one, other in zip(*epochs, strict=True):
+        np.testing.assert_array_equal(one.values, other.values)
+        np.testing.assert_array_equal(one.labels, other.labels)
 
 
 def test_a_stride_takes_every_nth_window(made):

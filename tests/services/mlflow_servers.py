@@ -27,10 +27,11 @@ def free_port() -> int:
 
 @dataclass
 class MlflowServer:
-    """A server that keeps its runs in a database and its artifacts in a folder."""
+    """A server that keeps its runs in a database, its artifacts in a folder or elsewhere."""
 
     database: str
     folder: Path
+    artifacts: str = ""
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -41,7 +42,7 @@ class MlflowServer:
     def start(self) -> None:
         command = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--workers", "1", "--backend-store-uri", self.database]
-        command += ["--artifacts-destination", str(self.folder / "artifacts")]
+        command += ["--artifacts-destination", self.artifacts or str(self.folder / "artifacts")]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")} | {
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -77,7 +78,13 @@ def postgres_binaries() -> Path | None:
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
+def sqlite(folder: Path) -> Iterator[str]:
+    """A SQLite file; its address."""
+    yield f"sqlite:///{folder}/mlflow.db"
+
+
+@contextlib.contextmanager
+def postgres(_: Path | None = None) -> Iterator[str]:
     """A PostgreSQL of its own, which runs as another user where we are root; its address."""
     binaries = postgres_binaries()
     if binaries is None:
@@ -110,3 +117,7 @@ def postgres() -> Iterator[str]:
         server.send_signal(signal.SIGINT)
         server.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+databases = {"sqlite": sqlite, "postgresql": postgres}
+"""What gives a database in a folder, by its kind."""

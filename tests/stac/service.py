@@ -6,14 +6,11 @@ on demand.
 
 import json
 import secrets
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -22,6 +19,8 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from tests.loopback import server
+from tests.loopback.server import Handler, RefusedError, Service, stalled
 from tests.stac.archive import EXTENT, Product, search
 
 KEY, SECRET = "an-access-key", "a-secret-key-that-nobody-may-see"
@@ -30,17 +29,12 @@ CONFORMS = ("core", "collections", "item-search", "item-search#query")
 _PERIOD = ["2015-01-01T00:00:00Z", None]
 
 
-class RefusedError(Exception):
-    """An answer that is an error."""
-
-    def __init__(self, status: int, message: str, **headers: str) -> None:
-        super().__init__(message)
-        self.status, self.headers = status, {k.replace("_", "-"): v for k, v in headers.items()}
-
-
 @dataclass
-class Api:
-    """The service's state, and what it was asked."""
+class Api(Service):
+    """The service's state, and which parts of files it was asked for.
+
+    A part may be lost to one of `FAULTS`, or to "quota".
+    """
 
     products: list[Product]
     folder: Path
@@ -56,39 +50,14 @@ class Api:
     """Whether files need a token."""
     lifetime: float = 3600
     """Seconds for which a token is said to be good."""
-    faults: Callable[[], str] = lambda: ""
-    """What becomes of the next part of a file: nothing, one of `FAULTS`, or "quota"."""
     catalogue_faults: Callable[[], str] = lambda: ""
     """What becomes of the next page: nothing, "429" or "503"."""
-    latency: float = 0.0
-    stall: float = 0.1
-    url: str = ""
-    tokens: set[str] = field(default_factory=set)
-    issued: int = 0
     searches: list[dict[str, Any]] = field(default_factory=list)
-    parts: list[tuple[str, str]] = field(default_factory=list)
-    """Files and ranges that were asked for, also those that failed."""
-    answered: Counter[tuple[str, str]] = field(default_factory=Counter)
     bytes: int = 0
-    most_at_once: int = 0
-    _now: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def collections(self) -> list[str]:
         return sorted({*self.empty, *(product.collection for product in self.products)})
-
-    @contextmanager
-    def counted(self, path: str, span: str):
-        with self.lock:
-            self.parts.append((path, span))
-            self._now += 1
-            self.most_at_once = max(self.most_at_once, self._now)
-        try:
-            yield
-        finally:
-            with self.lock:
-                self._now -= 1
 
     def collection(self, name: str) -> dict[str, Any]:
         if name not in self.collections:
@@ -172,46 +141,38 @@ class Api:
         raise RefusedError(404, "The specified blob does not exist.")
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     """One connection."""
 
-    protocol_version = "HTTP/1.1"
-    api: Api
+    service: Api
 
-    def log_message(self, *_: Any) -> None:
-        pass
+    def post(self, content: bytes) -> None:
+        self._answer(lambda _: self.service.search(json.loads(content), "POST"))
 
-    def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(lambda _: self.api.search(json.loads(content), "POST"))
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
+    def get(self) -> None:
         self._answer(self._get)
 
     def _answer(self, make: Callable[[str], Any]) -> None:
-        time.sleep(self.api.latency)
+        time.sleep(self.service.latency)
         try:
             path = urlsplit(self.path).path.strip("/")
             if path.startswith(("files/", "s3/")):
                 self._file(path)
                 return
-            fault = self.api.catalogue_faults()
+            fault = self.service.catalogue_faults()
             if fault:
                 raise RefusedError(int(fault), "not now", Retry_After="0.01")
-            self._json(200, make(path))
+            self.answer_json(200, make(path))
         except RefusedError as refusal:
             body = {"code": refusal.status, "description": str(refusal)}
-            self._json(refusal.status, body, refusal.headers)
+            self.answer_json(refusal.status, body, refusal.headers)
         except (KeyError, TypeError, ValueError) as error:
-            self._json(400, {"code": 400, "description": f"Malformed request: {error!r}"})
+            self.answer_json(400, {"code": 400, "description": f"Malformed request: {error!r}"})
         except OSError:
             pass  # the client gave up
 
     def _get(self, path: str) -> Any:
-        api, parts = self.api, path.split("/")
+        api, parts = self.service, path.split("/")
         if path == "":
             return api.landing()
         if path == "conformance":
@@ -233,18 +194,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, path: str) -> None:
         kind, name = path.split("/", 1)
         span = self.headers.get("Range", "")
-        with self.api.counted(name, span):
+        with self.service.counted((name, span)):
             self._check_right(kind)
-            fault = self.api.faults()
-            if fault == "429":
-                raise RefusedError(429, "Too many requests", Retry_After="0.01")
-            if fault == "quota":
-                raise RefusedError(429, "Too many requests", Retry_After="86400")
-            if fault == "503":
-                raise RefusedError(503, "Server busy")
-            if fault == "slow":
-                time.sleep(self.api.stall)
-            content = self.api.file(name)
+            fault = self.service.faults()
+            if fault in _REFUSALS:
+                raise _REFUSALS[fault]()
+            stalled(self.service, fault)
+            content = self.service.file(name)
         first, last = 0, len(content) - 1
         if span:
             begin, _, end = span.removeprefix("bytes=").partition("-")
@@ -256,23 +212,17 @@ class _Handler(BaseHTTPRequestHandler):
             part = bytes(len(part))
         if fault == "other range":
             first, last = first + 1, last + 1
-        with self.api.lock:
-            self.api.bytes += len(part)
-            self.api.answered[name, span] += not fault or fault == "slow"
-        self.send_response(206 if span else 200)
-        self.send_header("Content-Type", "image/tiff")
-        self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(len(part)))
+        with self.service.lock:
+            self.service.bytes += len(part)
+            self.service.answered[name, span] += not fault or fault == "slow"
+        headers = {"Content-Type": "image/tiff", "Accept-Ranges": "bytes"}
         if span:
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(part[: len(part) // 2] if fault == "cut" else part)
-        self.close_connection = fault == "cut"
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
+        self.answer(206 if span else 200, part, headers, cut=fault == "cut")
 
     def _check_right(self, kind: str) -> None:
         if kind == "files":
-            if self.api.signed and urlsplit(self.path).query not in self.api.tokens:
+            if self.service.signed and urlsplit(self.path).query not in self.service.tokens:
                 raise RefusedError(403, "AuthenticationFailed: Signature not valid.")
             return
         names = {
@@ -283,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
             .split(";")
             if name and name != "host"
         }
-        expected = AWSRequest("GET", f"{self.api.url}{self.path}", headers=names)
+        expected = AWSRequest("GET", f"{self.service.url}{self.path}", headers=names)
         expected.context["timestamp"] = self.headers.get("X-Amz-Date", "")
         signer = S3SigV4Auth(Credentials(KEY, SECRET), "s3", "default")
         wanted = signer.signature(
@@ -292,41 +242,18 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.headers.get("Authorization", "").endswith(f"Signature={wanted}"):
             raise RefusedError(403, "SignatureDoesNotMatch")
 
-    def _json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
-        content = json.dumps(value).encode()
-        self.send_response(status)
-        for name, text in (headers or {}).items():
-            self.send_header(name, text)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that hangs up is no error of the service."""
+_REFUSALS = {
+    "429": partial(RefusedError, 429, "Too many requests", Retry_After="0.01"),
+    "quota": partial(RefusedError, 429, "Too many requests", Retry_After="86400"),
+    "503": partial(RefusedError, 503, "Server busy"),
+}
 
 
 def _listed(value: Any) -> str:
     return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
 
 
-@contextmanager
 def serving(api: Api):
     """Run the service; `api.url` says where."""
-    handler = type("Handler", (_Handler,), {"api": api})
-    server = _Server(("127.0.0.1", 0), handler)
-    api.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield api
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return server.serving(_Handler, api)

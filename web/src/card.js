@@ -27,7 +27,8 @@ function factsOf(event, grid) {
   return [
     ["Change", event.from === undefined ? undefined : span],
     ["Score", (event.score_peak ?? event.score)?.toFixed(2)],
-    ["Uncertainty", event.uncertainty?.toFixed(2)],
+    ["Probability", event.probability?.toFixed(2)],
+    ["Uncertainty", event.uncertainty === undefined ? undefined : `\u00b1 ${event.uncertainty.toFixed(2)}`],
     ["Area", hectares(event.area_m2)],
     ["Direction", event.direction?.replaceAll("_", " ")],
     ["State", event.state],

@@ -53,6 +53,7 @@ async function start() {
   }
 
   function show(before = {}) {
+    if (state.layer === "spread" && !about.mostSpread) state.layer = normal.layer;
     state.window = Math.min(Math.max(Math.round(state.window), 0), about.windows.length - 1);
     controls(state, about);
     bar.set(state.window, state.layer === "window");
@@ -86,6 +87,7 @@ function describe(about, events) {
   $("area").textContent = about.area;
   $("period").textContent = `${day(first)} to ${day(end - 1)}`;
   $("licences").replaceChildren(...about.licences.map((line) => element("li", {}, line)));
+  $("spread-choice").hidden = !about.mostSpread;
   $("known-row").hidden = !about.known.length;
   $("ground-set").hidden = !about.ground;
   $("no-ground").hidden = Boolean(about.ground);
@@ -147,12 +149,14 @@ function controls(state, about) {
 function legend(state, about) {
   const date = state.layer === "date";
   $("legend").hidden = state.layer === "none";
-  const colours = colourMap(date ? about.colours.date : about.colours.score);
+  const spread = state.layer === "spread";
+  const colours = colourMap(about.colours[date ? "date" : spread ? "spread" : "score"]);
   const stops = Array.from({ length: 17 }, (_, i) => `rgb(${colours(Math.min(i * 16, 255))})`);
   $("ramp").style.background = `linear-gradient(to right, ${stops})`;
-  const ends = date ? about.period.map((time, i) => day(time - i)) : ["0", "1"];
+  const high = spread ? `\u00b1 ${about.mostSpread}` : "1";
+  const ends = date ? about.period.map((time, i) => day(time - i)) : ["0", high];
   [$("ramp-low").textContent, $("ramp-high").textContent] = ends;
-  $("below").style.width = date ? "0" : `${state.threshold}%`;
+  $("below").style.width = date || spread ? "0" : `${state.threshold}%`;
 }
 
 start().catch((error) => {

@@ -32,7 +32,9 @@ export class Rasters {
   /** `changed` is called when something came that may now be drawn. */
   constructor(about, changed) {
     this.about = about;
-    this.colours = { score: colourMap(about.colours.score), date: colourMap(about.colours.date) };
+    this.colours = Object.fromEntries(
+      ["score", "date", "spread"].map((name) => [name, colourMap(about.colours[name])]),
+    );
     this.#pictures = new Cache(fetchPicture, PICTURES, changed);
     this.#numbers = new Cache(load, NUMBERS, changed);
   }
@@ -61,6 +63,9 @@ export class Rasters {
       if (state.layer === "date") {
         const days = this.#numbers.get(`${where}/date`);
         if (days && greatest()) canvas = this.#paintDates(days, greatest(), state, width, height);
+      } else if (state.layer === "spread") {
+        const spread = this.#numbers.get(`${where}/spread`);
+        if (spread && greatest()) canvas = this.#paintSpread(spread, greatest(), state, width, height);
       } else {
         const scores =
           state.layer === "greatest"
@@ -104,6 +109,16 @@ export class Rasters {
         const day = view.getUint16(2 * i, true);
         if (day === NO_DAY || greatest[i] < lowest) continue;
         pixels[i] = table[1 + Math.round((254 * day) / Math.max(last - first, 1))] ?? table[255];
+      }
+    });
+  }
+
+  #paintSpread(spread, greatest, state, width, height) {
+    const table = palette(this.colours.spread, 0);
+    const lowest = 1 + (state.threshold / 100) * 254;
+    return painted(width, height, (pixels) => {
+      for (let i = 0; i < spread.length; i++) {
+        if (greatest[i] >= lowest) pixels[i] = table[spread[i]];
       }
     });
   }

@@ -1,6 +1,6 @@
 // What the page shows, kept in its address so that a link restores it.
 
-export const LAYERS = ["greatest", "date", "window", "none"];
+export const LAYERS = ["greatest", "date", "spread", "window", "none"];
 export const GROUNDS = ["before", "after", "compare"];
 
 const FIELDS = {

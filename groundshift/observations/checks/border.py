@@ -11,7 +11,9 @@ import numpy as np
 from groundshift.observations.checks.series import Measure, Series, median
 from groundshift.settings import ChecksSettings
 
-_NOISE = -30.0  # dB of the strongest band
+NOISE = -30.0
+"""Decibels of the strongest band; what is darker holds no signal."""
+
 _BELOW = 15.0  # dB under what the same ground has else
 _FEWEST_POINTS = 25
 
@@ -29,12 +31,12 @@ def check(series: Series, limits: ChecksSettings) -> Iterator[Measure]:
             # What has no decibels is below all that has.
             strongest = np.nan_to_num(series.decibels[number], nan=-np.inf).max(axis=1)
             with np.errstate(invalid="ignore"):
-                empty = (strongest < _NOISE) & (strongest < usual - _BELOW)
+                empty = (strongest < NOISE) & (strongest < usual - _BELOW)
             share = float(empty[valid].mean())
             problem = ""
             if share > limits.border:
                 problem = (
-                    f"{share:.1%} of the valid pixels hold no signal (below {_NOISE:g} dB, and "
+                    f"{share:.1%} of the valid pixels hold no signal (below {NOISE:g} dB, and "
                     f"{_BELOW:g} dB below the series): border noise or a missing strip"
                 )
             record = series.records[number]

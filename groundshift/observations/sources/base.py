@@ -14,6 +14,9 @@ from groundshift.domain.signature import Sensor
 from groundshift.observations.costs import Cost, Used
 from groundshift.observations.ways import Way
 
+UNKNOWN = 255
+"""In place of a probability in per cent."""
+
 
 @dataclass(frozen=True)
 class Acquisition:
@@ -49,14 +52,16 @@ class Image:
         valid: [y, x], true where every band has a value and the mask's rule allows it.
         measured: [y, x], where every band has a value, whatever the mask says of it; None where a
             source can't tell, then everywhere.
-        probability: [y, x] uint8, per cent that a pixel is cloud, 255 where unknown; None where
-            nobody said.
+        probability: [y, x] uint8, per cent that a pixel is cloud, `UNKNOWN` where nobody can tell;
+            None where nobody said.
+        note: What was done to it that a person should know, with numbers.
     """
 
     values: NDArray[np.float32]
     valid: NDArray[np.bool_]
     measured: NDArray[np.bool_] | None = None
     probability: NDArray[np.uint8] | None = None
+    note: str = ""
 
     @property
     def seen(self) -> NDArray[np.bool_]:

@@ -14,8 +14,8 @@ from groundshift.domain.time import DAY
 from groundshift.products.events_io import plain_rows
 
 FACTS = (
-    "id", "state", "score", "score_peak", "uncertainty", "area_m2", "direction", "first_seen",
-    "confirmed", "ended", "review_verdict", "review_class", "review_by", "review_at",
+    "id", "state", "score", "score_peak", "probability", "uncertainty", "area_m2", "direction",
+    "first_seen", "confirmed", "ended", "review_verdict", "review_class", "review_by", "review_at",
 )  # fmt: skip
 """Columns that an event's card shows where an event has them."""
 

@@ -6,6 +6,7 @@ picture) or `cells/<cell>` (every pixel of one cell, only where `area` is coarse
     <where>/before.webp, after.webp     pictures
     <where>/greatest.js                 greatest score, a byte per pixel
     <where>/date.js                     its day since the period's start, two bytes per pixel
+    <where>/spread.js                   of an ensemble, the spread of that score, a byte per pixel
     <where>/score/<window>.js           a byte per pixel
 """
 
@@ -20,6 +21,7 @@ from PIL import Image
 
 from groundshift.domain.cells import Cell
 from groundshift.domain.time import DAY
+from groundshift.events.windows import SPREAD
 from groundshift.products import pictures
 from groundshift.products.canvas import Backdrop, Canvas, backdrops, coarsen
 from groundshift.products.maps import (
@@ -28,6 +30,8 @@ from groundshift.products.maps import (
     NO_DATE,
     MapWindow,
     aggregate_path,
+    band_names,
+    read_layers,
     read_map,
 )
 from groundshift.products.page.chunks import quantise, write_chunk
@@ -39,6 +43,9 @@ if TYPE_CHECKING:
 LONGEST = 1024
 """Most pixels along the longer edge of the pictures of the whole area."""
 NO_DAY = 65535
+
+MOST_SPREAD = 0.5
+"""Greatest standard deviation that numbers between 0 and 1 can have."""
 
 _QUALITY = 82
 _SMALL = 1 << 17
@@ -64,6 +71,13 @@ class Rasters:
     windows: Sequence[MapWindow]
     cubes: Mapping[str, "CellCube"]
     first_day: int
+
+    @property
+    def spread(self) -> bool:
+        """Whether the maps know the spread of an ensemble."""
+        return all(
+            SPREAD in band_names(aggregate_path(self.maps, cell, MAXIMUM)) for cell in self.cells
+        )
 
     def write(self) -> tuple[Canvas, tuple[Backdrop, Backdrop] | None]:
         """Write all rasters.
@@ -108,10 +122,21 @@ class Rasters:
         self._scores(f"{where}/greatest", greatest)
         days = np.where(day == NO_DATE, NO_DAY, np.clip(day - self.first_day, 0, NO_DAY - 1))
         write_chunk(self.data, f"{where}/date", days.astype("<u2").tobytes())
+        if self.spread:
+            self._spread(where, canvas, cells)
         own = {cell: self.cells[cell] for cell in cells}
         for number, window in enumerate(self.windows):
             scores = window_scores(self.maps, own, canvas, window)
             self._scores(f"{where}/score/{number}", scores)
+
+    def _spread(self, where: str, canvas: Canvas, cells: Sequence[Cell]) -> None:
+        spread = canvas.blank()
+        for cell in cells:
+            path = aggregate_path(self.maps, cell, MAXIMUM)
+            _, its_spread = coarsen(read_map(path), read_layers(path)[SPREAD], canvas.factor)
+            canvas.paste(spread, cell, its_spread)
+        values = quantise(spread, 0, MOST_SPREAD)
+        write_chunk(self.data, f"{where}/spread", values.tobytes())
 
     def _scores(self, key: str, scores: NDArray[np.float32]) -> None:
         write_chunk(self.data, key, quantise(scores, 0, 1).tobytes())

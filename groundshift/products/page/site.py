@@ -14,7 +14,7 @@ from pyproj import Transformer
 from groundshift.products import pictures
 from groundshift.products.page.chunks import DATA, PAGE, write_json
 from groundshift.products.page.features import event_features, known_features
-from groundshift.products.page.rasters import Rasters, first_day
+from groundshift.products.page.rasters import MOST_SPREAD, Rasters, first_day
 from groundshift.products.page.series import SERIES
 from groundshift.products.report.compose import Background
 from groundshift.products.survey import Survey
@@ -52,6 +52,7 @@ def write_site(survey: Survey, background: Background) -> Path:
         "threshold": survey.threshold,
         "grid": _grid(canvas.grid),
         "factor": canvas.factor,
+        "mostSpread": MOST_SPREAD if rasters.spread else None,
         "cells": [_cell(survey, canvas.grid, cell.id) for cell in survey.windows],
         "windows": [[window.start, window.end] for window in windows],
         "hectares": [round(survey.hectares[window], 4) for window in windows],
@@ -121,6 +122,7 @@ def _colours() -> dict[str, str]:
     return {
         "score": _hexadecimal(pictures.SCORE_COLOURS),
         "date": _hexadecimal(pictures.DATE_COLOURS),
+        "spread": _hexadecimal(pictures.SPREAD_COLOURS),
         "event": pictures.EVENT_COLOUR,
         "truth": pictures.TRUTH_COLOUR,
         "decoy": pictures.DECOY_COLOUR,

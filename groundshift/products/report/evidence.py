@@ -8,6 +8,7 @@ from typing import Any
 
 from groundshift.artifacts import Manifest, read_manifest
 from groundshift.artifacts.manifest import check_files
+from groundshift.assessment.event_scores import DATED
 from groundshift.assessment.files import CONTRACT, METRICS
 from groundshift.assessment.protocol import LEVEL_MEANING, Level
 from groundshift.assessment.results import NETWORK
@@ -32,6 +33,15 @@ _EVENTS = {
     "speed": "speed",
     "events": "known",
     "found": "found",
+    "date_error_median": "median date error, days",
+}
+_WAYS = {
+    "way": "events",
+    "threshold": "threshold",
+    "events": "known",
+    "event_precision": "precision",
+    "event_recall": "recall",
+    "event_f1": "F1",
     "date_error_median": "median date error, days",
 }
 _NAMES = {
@@ -150,6 +160,8 @@ def _level_tables(level: Level, found: Mapping[str, Any]) -> list[Table]:
     tables = [_without_empty(Table(title, columns, rows, lead, mark, label))]
     if groups := found.get("events_by_group"):
         tables.append(_groups_table(groups, _events_lead(found[NETWORK]), mark, label))
+    if ways := found.get("event_ways"):
+        tables.append(_ways_table(ways, mark, label))
     return tables
 
 
@@ -197,6 +209,17 @@ def _groups_table(groups: list[Mapping[str, Any]], lead: str, mark: str, label: 
     rows = [Row([_cell(group.get(name)) for name in _EVENTS]) for group in groups]
     table = Table("Events by kind of change", columns, rows, lead, mark, label)
     return _without_empty(table)
+
+
+def _ways_table(ways: list[Mapping[str, Any]], mark: str, label: str) -> Table:
+    columns = [Column(title, number=name != "way") for name, title in _WAYS.items()]
+    rows = [Row([_cell(way.get(name)) for name in _WAYS], ours=way["way"] == DATED) for way in ways]
+    lead = (
+        "Two ways of making events of the same scores on the same blocks. Threshold and polygonize "
+        "outlines where the greatest score reaches a threshold, which is the best one for events "
+        "on validation blocks, and takes the middle of the best window for the date."
+    )
+    return _without_empty(Table("Events against the simple way", columns, rows, lead, mark, label))
 
 
 def _number(value: float | None) -> str:

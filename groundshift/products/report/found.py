@@ -90,7 +90,7 @@ def events_table(
             str(number),
             _day(event["date"]),
             _span(_first(event, "date_from", "start"), _first(event, "date_to", "end")),
-            f"{_first(event, 'score_peak', 'score'):.2f}",
+            _score(event),
             f"{event['area_m2'] / 1e4:.2f}",
             f"{latitude:.5f}, {longitude:.5f}",
         ]
@@ -147,6 +147,13 @@ def _lead(shown: int, total: int, threshold: float) -> str:
 def _first(event: pd.Series, *columns: str) -> Any:
     """What the first of some columns holds that is there."""
     return next(event[column] for column in columns if column in event.index)
+
+
+def _score(event: pd.Series) -> str:
+    """The greatest score, with the deviation of an ensemble where it is known."""
+    spread = event.get("uncertainty")
+    beside = "" if spread is None or pd.isna(spread) else f" \u00b1 {spread:.2f}"
+    return f"{_first(event, 'score_peak', 'score'):.2f}{beside}"
 
 
 def _word(value: object) -> str:

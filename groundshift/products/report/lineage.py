@@ -59,6 +59,10 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     for name, value in values.items():
         if isinstance(value, Mapping):
             flat += _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+            flat += _flat(
+                {str(number): item for number, item in enumerate(value, 1)}, f"{prefix}{name}."
+            )
         elif value is not None:
             text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
             flat.append((f"{prefix}{name}", text))

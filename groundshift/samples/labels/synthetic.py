@@ -42,6 +42,7 @@ SEASON_TOLERANCE = 30
 _EDGE = 128  # pixels of a block; a multiple of the cube's chunks
 _BLOCK_BYTES = 192 << 20
 _BYTES_PER_LOOK = 48  # a frame's values and its running sums, per pixel
+_BYTES_PER_LABEL = 80  # labels, both indices and what they are made of, per pixel and window
 
 KEPT_BYTES = 192 << 20
 """Most bytes of mean images that wait for the betas, over all cells."""
@@ -109,12 +110,30 @@ def season_offset(length: int) -> float:
     return abs(distance - round(distance / YEAR_DAYS) * YEAR_DAYS)
 
 
-def blocks(cube: CellCube) -> Iterator[Slices]:
-    """Rows and columns of the blocks in which a cell is worked on, bounded in memory."""
+def _edge(cube: CellCube) -> int:
+    """Edge of the blocks in which a cell is worked on."""
     frames = len(cube.times)
     edge = _EDGE
     while edge > 32 and frames * edge * edge * _BYTES_PER_LOOK > _BLOCK_BYTES:
         edge //= 2
+    return edge
+
+
+def block_bytes(cube: CellCube, windows: int) -> int:
+    """What a block takes: looks and sums of a stream and of the one before it, all windows' labels.
+
+    Args:
+        cube: the cell.
+        windows: that are labelled.
+    """
+    rows, columns = (min(size, _edge(cube)) for size in cube.shape)
+    per_pixel = 2 * len(cube.times) * _BYTES_PER_LOOK + windows * _BYTES_PER_LABEL
+    return rows * columns * per_pixel
+
+
+def blocks(cube: CellCube) -> Iterator[Slices]:
+    """Rows and columns of the blocks in which a cell is worked on, bounded in memory."""
+    edge = _edge(cube)
     rows, columns = cube.shape
     for y in range(0, rows, edge):
         for x in range(0, columns, edge):

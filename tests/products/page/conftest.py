@@ -21,9 +21,9 @@ Write = Callable[..., Path]
 def write_page(cube: Cube, truth: gpd.GeoDataFrame, tmp_path: Path) -> Write:
     """Writes the maps with their page, and gives their folder."""
 
-    def write(threshold: float = 0.5) -> Path:
+    def write(threshold: float = 0.5, spread: float | None = None) -> Path:
         folder = tmp_path / "maps"
-        survey = make_survey(cube, folder, tmp_path, threshold)
+        survey = make_survey(cube, folder, tmp_path, threshold, spread)
         for found in survey.findings:
             write_series(folder, cube.cells[found.cell.id], found.windows)
         write_site(survey, make_background(cube, truth))

@@ -78,6 +78,30 @@ def test_before_and_after_are_compared_by_swiping(maps: Path, chromium: Any) -> 
         assert apart(look.set("swipe", 1).colour(*INSIDE), roof) <= 3
 
 
+def test_the_spread_of_an_ensemble_is_a_layer_where_there_is_one(
+    write_page: Any, chromium: Any
+) -> None:
+    with serving(write_page(spread=0.02)) as address, looking(chromium, address) as look:
+        look.open("#layer=greatest&events=off&opacity=100")
+        inside, outside = look.colour(*INSIDE), look.colour(*OUTSIDE)
+        look.page.check("input[name=layer][value=spread]")
+        look.settle()
+        assert look.state["layer"] == "spread"
+        assert apart(look.colour(*INSIDE), inside) > 40
+        assert apart(look.colour(*OUTSIDE), outside) <= 3  # below the threshold
+        assert look.page.locator("#ramp-high").inner_text() == "\u00b1 0.5"
+        look.page.locator("#list button").first.click()
+        look.settle()
+        assert "± 0.10" in look.page.locator("#card-facts").inner_text()
+
+
+def test_without_an_ensemble_there_is_no_such_layer(maps: Path, chromium: Any) -> None:
+    with serving(maps) as address, looking(chromium, address) as look:
+        look.open("#layer=spread")
+        assert look.state["layer"] == "greatest"
+        assert not look.page.get_by_text("Spread", exact=True).is_visible()
+
+
 def test_an_event_and_a_pixel_tell_their_story(maps: Path, chromium: Any) -> None:
     with serving(maps) as address, looking(chromium, address) as look:
         look.open()

@@ -28,6 +28,11 @@ GROUPS = [
     {"strength": 1.0, "speed": "abrupt", "events": 3, "found": 2, "date_error_median": 4.04},
     {"strength": 0.666667, "speed": "gradual", "events": 1, "found": 0, "date_error_median": None},
 ]
+WAYS = [
+    {"way": "dated by series", "threshold": 0.4, "event_f1": 0.76, "date_error_median": 1.0},
+    {"way": "threshold and polygonize", "threshold": 0.65, "event_f1": 0.5,
+     "date_error_median": None},
+]  # fmt: skip
 DOCUMENT: dict[str, Any] = {
     "headline": {
         "level": "controlled_truth",
@@ -46,6 +51,7 @@ DOCUMENT: dict[str, Any] = {
             "lightgbm": {"pr_auc": 0.68, "intervals": {"pr_auc": [0.5, 0.7]}},
             "endisi_difference": {"pr_auc": None, "reason": "no SWIR band"},
         },
+        "event_ways": WAYS,
         "events_by_group": GROUPS,
     },
     "synthetic_agreement": {
@@ -80,9 +86,10 @@ def test_levels_never_share_a_table(found: Evidence) -> None:
     assert [(table.level, table.title) for table in tables] == [
         ("controlled", "Against changes planted by us"),
         ("controlled", "Events by kind of change"),
+        ("controlled", "Events against the simple way"),
         ("synthetic", "Agreement with synthetic labels"),
     ]
-    assert "no measure of truth" in tables[2].lead
+    assert "no measure of truth" in tables[3].lead
 
 
 def test_the_network_stands_above_the_baselines_by_score(found: Evidence) -> None:
@@ -112,8 +119,15 @@ def test_events_are_told_by_kind_and_over_all(found: Evidence) -> None:
     assert "within 6 days" in table.lead
 
 
+def test_two_ways_of_making_events_stand_side_by_side(found: Evidence) -> None:
+    ours, simple = found.quality().tables[2].rows
+    assert ours.cells == ["dated by series", "0.4", "0.76", "1"]
+    assert simple.cells == ["threshold and polygonize", "0.65", "0.5", ""]
+    assert (ours.ours, simple.ours) == (True, False)
+
+
 def test_columns_with_nothing_to_say_are_left_out(found: Evidence) -> None:
-    titles = [column.title for column in found.quality().tables[2].columns]
+    titles = [column.title for column in found.quality().tables[3].columns]
     assert "decoys taken for change" not in titles
     assert "PR-AUC" not in titles
     assert "ROC-AUC" in titles

@@ -35,6 +35,11 @@ def test_an_event_is_told_by_its_columns() -> None:
     assert "state" not in row
 
 
+def test_the_spread_of_an_ensemble_stands_beside_the_score() -> None:
+    row = told(table_of(start=DAY, end=DAY, score_peak=0.75, uncertainty=0.046))
+    assert row["score"] == "0.75 \u00b1 0.05"
+
+
 def test_state_direction_and_review_are_shown_where_events_have_them() -> None:
     later = DAY + pd.Timedelta(days=9)
     row = told(

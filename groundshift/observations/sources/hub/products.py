@@ -20,10 +20,11 @@ from sentinelhub import (
 from sentinelhub.evalscript import generate_evalscript
 
 from groundshift.errors import SettingsError
+from groundshift.observations.costs import processing_units
 from groundshift.observations.sources.retries import BadAnswerError
 from groundshift.settings import SentinelHubSensorSettings
 
-BANDS, DATA_MASK = "bands", "dataMask"
+BANDS, DATA_MASK, PROBABILITY = "bands", "dataMask", "CLP"
 _COLLECTIONS = {
     ("sentinel1", "ascending"): DataCollection.SENTINEL1_IW_ASC,
     ("sentinel1", "descending"): DataCollection.SENTINEL1_IW_DES,
@@ -40,11 +41,13 @@ class Answer:
         bands: [y, x, band], reflectance x 10000 as whole numbers, reflectance, or linear power.
         measured: [y, x], true where the satellite saw the ground.
         mask: [y, x], the cloud mask; None where none was asked for.
+        probability: [y, x], 0 to 255 for none to certain cloud; None where it wasn't asked for.
     """
 
     bands: NDArray[Any]
     measured: NDArray[np.bool_]
     mask: NDArray[np.uint8] | None
+    probability: NDArray[np.uint8] | None
 
 
 class Product:
@@ -63,7 +66,11 @@ class Product:
         variant = sensor.orbit if self._radar else sensor.level
         self.collection = _at(_COLLECTIONS[sensor.mission, variant], config.sh_base_url)
         self._mask = None if sensor.mask == "none" else sensor.mask
-        self._masks = (DATA_MASK,) if self._mask is None else (DATA_MASK, self._mask)
+        self._masks = (
+            DATA_MASK,
+            *((self._mask,) if self._mask else ()),
+            *((PROBABILITY,) if sensor.probability else ()),
+        )
         try:
             self._script = generate_evalscript(
                 self.collection,
@@ -109,14 +116,9 @@ class Product:
         )
 
     def units(self, pixels: int) -> float:
-        """Processing units of a request, by the formula that the providers publish.
-
-        One unit buys 512 x 512 pixels of three bands of 16 bits; dataMask is free, floating point
-        doubles it, and so does orthorectifying.
-        """
+        """Processing units of a request."""
         bands = len(self._sensor.bands) + len(self._masks) - 1
-        factor = (2 if self._floating else 1) * (2 if self._radar else 1)
-        return max(pixels / 512**2 * bands / 3 * factor, 0.005)
+        return processing_units(pixels, bands, floating=self._floating, radar=self._radar)
 
     def bytes(self, pixels: int) -> int:
         """Bytes of an answer before compression."""
@@ -140,7 +142,7 @@ class Product:
                 raise BadAnswerError(f"expected an image {name} of {shape}, found {found}")
             images[name] = image
         mask = images[self._mask] if self._mask else None
-        return Answer(images[BANDS], images[DATA_MASK] != 0, mask)
+        return Answer(images[BANDS], images[DATA_MASK] != 0, mask, images.get(PROBABILITY))
 
     def _options(self) -> dict[str, Any]:
         """Which products are wanted, and what the service does with them before it gives pixels."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from groundshift.artifacts import digest
@@ -17,7 +18,7 @@ from groundshift.errors import SettingsError, SourceError
 from groundshift.observations.costs import Cost, Used
 from groundshift.observations.masks import valid_pixels
 from groundshift.observations.radiometry import REFLECTANCE_STEP
-from groundshift.observations.sources.base import Acquisition, Image
+from groundshift.observations.sources.base import UNKNOWN, Acquisition, Image
 from groundshift.observations.sources.hub.catalogue import Overpass, find, interval
 from groundshift.observations.sources.hub.connection import Connection
 from groundshift.observations.sources.hub.products import Answer, Product
@@ -170,7 +171,8 @@ class HubScene:
         if answer.mask is not None and self.rule is not None:
             where = self.overpass.items[0]
             valid = valid & valid_pixels(answer.mask, self.rule, nodata=(), where=where)
-        return Image(np.where(valid[..., None], values, np.float32(0)), valid, measured)
+        values = np.where(valid[..., None], values, np.float32(0))
+        return Image(values, valid, measured, _per_cent(answer))
 
     def _ask(self, grid: GeoBox) -> Answer:
         """The images of a grid, from as many requests as its size needs."""
@@ -180,12 +182,17 @@ class HubScene:
         ]
         if len(rows) == len(rows[0]) == 1:
             return rows[0][0]
+        mask, probability = (
+            np.block([[getattr(part, name) for part in row] for row in rows])
+            if getattr(rows[0][0], name) is not None
+            else None
+            for name in ("mask", "probability")
+        )
         return Answer(
             np.block([[[part.bands] for part in row] for row in rows]),
             np.block([[part.measured for part in row] for row in rows]),
-            None
-            if rows[0][0].mask is None
-            else np.block([[part.mask for part in row] for row in rows]),
+            mask,
+            probability,
         )
 
     def _ask_once(self, grid: GeoBox) -> Answer:
@@ -196,6 +203,14 @@ class HubScene:
             f"the image of {self.overpass.items[0]}",
             self.used,
         )
+
+
+def _per_cent(answer: Answer) -> NDArray[np.uint8] | None:
+    """Per cent that each pixel is cloud, unknown where nothing was measured."""
+    if answer.probability is None:
+        return None
+    per_cent = np.rint(answer.probability * np.float32(100 / 255)).astype(np.uint8)
+    return np.where(answer.measured, per_cent, np.uint8(UNKNOWN))
 
 
 def _spans(size: int) -> list[tuple[int, int]]:

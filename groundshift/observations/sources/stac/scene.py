@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import shapely
@@ -102,6 +103,7 @@ def opened(
     sensor: StacSensorSettings,
     offer: Offer,
     used: Used,
+    folder: Path | None,
 ) -> Iterator[StacScene]:
     """A scene that gives up what it loaded at the end.
 
@@ -111,7 +113,8 @@ def opened(
         sensor: What is wanted of them.
         offer: What their collection holds.
         used: Counts what it takes.
+        folder: Where parts of its images stay if the run is killed; None: nowhere.
     """
     with ExitStack() as stack:
-        spool = stack.enter_context(Spool(connection, offer.collection, used))
+        spool = stack.enter_context(Spool(connection, offer.collection, used, folder))
         yield StacScene(granules, sensor, offer, spool, stack)

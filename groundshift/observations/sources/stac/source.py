@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from odc.geo.geobox import GeoBox
 
@@ -13,7 +14,7 @@ from groundshift.domain.signature import Sensor
 from groundshift.domain.time import isoformat
 from groundshift.errors import SourceError
 from groundshift.observations.checks import is_thermal
-from groundshift.observations.costs import Cost, Used
+from groundshift.observations.costs import Cost, Used, processing_units, total
 from groundshift.observations.masks import check_rule
 from groundshift.observations.radiometry import REFLECTANCE_STEP
 from groundshift.observations.sources.base import Acquisition
@@ -23,8 +24,10 @@ from groundshift.observations.sources.stac.extent import load_of
 from groundshift.observations.sources.stac.items import Granule
 from groundshift.observations.sources.stac.offers import Offer, offer_of, provider_of
 from groundshift.observations.sources.stac.scene import RESAMPLING, StacScene, needed, opened
+from groundshift.observations.ways import Way, file_ways
 from groundshift.settings import PeriodSettings, StacSensorSettings, StacSettings
 
+_AT_SENTINEL_HUB = ("sentinel1", "sentinel2")
 _MASK_DEPTH = 0.2
 """Bytes of a compressed pixel of a mask layer, where the catalogue doesn't say how large it is."""
 
@@ -37,7 +40,11 @@ class StacSource:
     """Images don't say what changed on them."""
 
     def __init__(
-        self, settings: StacSettings, cells: Sequence[Cell], period: PeriodSettings
+        self,
+        settings: StacSettings,
+        cells: Sequence[Cell],
+        period: PeriodSettings,
+        keep: Path | None = None,
     ) -> None:
         """Ask the catalogue what there is; no image is asked for here.
 
@@ -45,13 +52,15 @@ class StacSource:
             settings: What to ask for, and where.
             cells: All cells of the area: an acquisition anywhere is a step of their time line.
             period: When; unlike images on disk, earlier ones than its start are not listed.
+            keep: Folder for parts of the images that are being read, so that a run that is killed
+                loses only what was on its way; None: they are lost with it.
 
         Raises:
             SettingsError: images or bands that the provider doesn't have.
             SourceError: a refusal, or nothing in the period.
         """
         provider = provider_of(settings)
-        self._settings = settings
+        self._settings, self._keep = settings, keep
         self._offers = {
             name: offer_of(provider, name, sensor) for name, sensor in settings.sensors.items()
         }
@@ -62,7 +71,7 @@ class StacSource:
         self.sensors: dict[str, Sensor] = {}
         self.inputs: dict[str, str] = {}
         catalogue = Catalogue(self._connection)
-        grids = [cell.grid for cell in cells]
+        self._grids = grids = [cell.grid for cell in cells]
         for name, sensor in sorted(settings.sensors.items()):
             offer = self._offers[name]
             if sensor.mask is not None:
@@ -110,12 +119,50 @@ class StacSource:
             bytes=sum(load.bytes for load in loads),
         )
 
+    def alternatives(self, costs: Sequence[Cost]) -> list[Way]:
+        """What else could be done for the images of a plan, and how long its own way takes."""
+        missions = {name: sensor.mission for name, sensor in self.sensors.items()}
+        products = dict.fromkeys(missions, 0)
+        for acquisition, granules in self._granules.items():
+            products[acquisition.sensor] += len(granules)
+        asked = [
+            self._by_request(acquisition, grid)
+            for acquisition, granules in self._granules.items()
+            for grid in self._grids
+            if missions[acquisition.sensor] in _AT_SENTINEL_HUB and needed(granules, grid)
+        ]
+        return file_ways(
+            self._settings.provider,
+            self._connection.provider.name,
+            costs,
+            total(asked),
+            products,
+            missions,
+        )
+
+    def _by_request(self, acquisition: Acquisition, grid: GeoBox) -> Cost:
+        """What an overpass on a grid takes of a Sentinel Hub service."""
+        sensor = self._settings.sensors[acquisition.sensor]
+        radar = self._offers[acquisition.sensor].radar
+        bands = len(sensor.bands) + (sensor.mask is not None)
+        pixels = grid.shape[0] * grid.shape[1]
+        return Cost(
+            sensor=acquisition.sensor,
+            month=isoformat(acquisition.time)[:7],
+            images=1,
+            requests=1,
+            units=processing_units(pixels, bands, floating=radar, radar=radar),
+            bytes=pixels * bands * (4 if radar else 2),
+        )
+
     def open(self, acquisition: Acquisition) -> AbstractContextManager[StacScene]:
         """The overpass, of which nothing is loaded yet."""
         name = acquisition.sensor
         granules = self._granules[acquisition]
         sensor, offer = self._settings.sensors[name], self._offers[name]
-        return opened(self._connection, granules, sensor, offer, self.used[name])
+        product = digest([acquisition.source, acquisition.product_id])[:16]
+        folder = self._keep / name / product if self._keep else None
+        return opened(self._connection, granules, sensor, offer, self.used[name], folder)
 
     def _require_images(self, name: str, found: Sequence[Acquisition]) -> None:
         """Refuse a sensor of which no overpass can be read."""

@@ -68,11 +68,11 @@ def test_a_failure_is_asked_again_until_the_image_is_whole(hub, monkeypatch, fau
     hub.stall = 0.4
     source, cell = source_of(hub)
     undisturbed = read(source, cell)
-    asked = len(hub.images)
+    asked = len(hub.asked)
     hub.faults = failing(fault, fault)
     image = read(source, cell)
     np.testing.assert_array_equal(image.values, undisturbed.values)
-    assert len(hub.images) - asked == 3
+    assert len(hub.asked) - asked == 3
 
 
 def test_a_service_that_never_answers_ends_the_run_as_worth_a_retry(hub):
@@ -84,7 +84,7 @@ def test_a_service_that_never_answers_ends_the_run_as_worth_a_retry(hub):
         read(source, cell)
     assert e.value.transient
     assert not e.value.refused
-    assert len(hub.images) == retries.ATTEMPTS
+    assert len(hub.asked) == retries.ATTEMPTS
 
 
 def test_a_service_that_always_puts_off_ends_the_run_as_worth_a_retry(hub, monkeypatch):
@@ -119,7 +119,7 @@ def test_a_used_up_quota_is_a_refusal(hub, fault):
         read(source, cell)
     assert caught.value.refused
     assert not caught.value.transient
-    assert len(hub.images) == 1
+    assert len(hub.asked) == 1
 
 
 def test_wrong_credentials_are_a_refusal_without_the_secret(hub, monkeypatch, warnings_shown):
@@ -147,7 +147,7 @@ def test_what_the_service_does_not_offer_is_told_in_its_words(hub):
         read(source, cell)
     assert not caught.value.transient
     assert not caught.value.refused
-    assert len(hub.images) == 1
+    assert len(hub.asked) == 1
 
 
 def test_an_unknown_collection_is_told_in_its_words(hub, monkeypatch):
@@ -196,7 +196,7 @@ def test_nothing_but_the_header_of_the_token_request_holds_the_secret(hub, warni
     assert "image of S2A" in warnings_shown.text  # the failures are told
     assert SECRET not in warnings_shown.text
     assert SECRET not in repr(source._connection.config)
-    assert CLIENT not in str(hub.images)
+    assert CLIENT not in str(hub.asked)
 
 
 def test_threads_wait_for_one_refusal_together(hub):
@@ -216,4 +216,4 @@ def test_threads_wait_for_one_refusal_together(hub):
     with ThreadPoolExecutor(4) as pool:
         images = list(pool.map(lambda number: read(source, cell, number), range(4)))
     assert all(image is not None for image in images)
-    assert len(hub.images) == 8
+    assert len(hub.asked) == 8

@@ -76,19 +76,35 @@ def test_reflectance_may_travel_as_float32(hub):
     expected = expected_optical(hub, bands)
     for image, (pixels, _) in zip(images_of(settings, "s2"), expected, strict=True):
         np.testing.assert_array_equal(image.values, (pixels / 10_000).astype(np.float32))
-    assert "REFLECTANCE" in hub.images[0]["evalscript"]
+    assert "REFLECTANCE" in hub.asked[0]["evalscript"]
 
 
 def test_a_cell_larger_than_a_request_is_stitched_without_seams(hub, monkeypatch):
     whole = images_of(settings_for(hub), "s2") + images_of(settings_for(hub), "s1_asc")
-    asked = len(hub.images)
+    asked = len(hub.asked)
     monkeypatch.setattr(module, "LARGEST", 25)
     hub.largest = 25
     parts = images_of(settings_for(hub), "s2") + images_of(settings_for(hub), "s1_asc")
-    assert len(hub.images) - asked == asked * 9
+    assert len(hub.asked) - asked == asked * 9
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(one.values, other.values)
         np.testing.assert_array_equal(one.valid, other.valid)
+
+
+def test_probabilities_come_in_per_cent_and_cost_a_band(hub, monkeypatch):
+    sensor = SENSORS["s2"] | {"bands": ["B04"], "probability": True}
+    settings = settings_for(hub, sensors={"s2": sensor})
+    (cell,) = cells_of(settings.area)
+    source = source_of(settings)
+    price = source.cost(source.acquisitions[0], cell.grid).units
+    assert price == pytest.approx(64 * 64 / 512**2 * 3 / 3)
+    monkeypatch.setattr(module, "LARGEST", 25)
+    images = images_of(settings, "s2")
+    for image, tiles in zip(images, archived(hub, "sentinel-2-l1c"), strict=True):
+        given = scenes.whole(tiles, "CLP")[scenes.INSIDE]
+        measured = scenes.whole(tiles, "dataMask")[scenes.INSIDE] == 1
+        np.testing.assert_array_equal(image.probability == 255, ~measured)
+        np.testing.assert_allclose(image.probability[measured], given[measured] / 2.55, atol=0.51)
 
 
 def test_classes_of_the_scene_are_a_mask_too(hub):
@@ -119,7 +135,7 @@ def test_listing_asks_the_catalogue_only(hub):
     source = source_of(settings_for(hub))
     assert len(source.acquisitions) == 9
     assert hub.searches == 3
-    assert hub.images == []
+    assert hub.asked == []
 
 
 def test_what_the_catalogue_holds_is_what_the_inputs_hash(hub):
@@ -137,7 +153,7 @@ def test_cells_that_an_overpass_does_not_reach_cost_nothing(hub):
     (cell,) = cells_of(settings.area.model_copy(update={"bounds": far}))
     with source.open(source.acquisitions[0]) as scene:
         assert scene.read(cell.grid) is None
-    assert hub.images == []
+    assert hub.asked == []
 
 
 def test_the_sensors_say_what_their_numbers_are(hub):
@@ -155,7 +171,7 @@ def test_the_sensors_say_what_their_numbers_are(hub):
 def test_radar_is_orthorectified_with_the_coefficient_of_the_settings(hub):
     sensors = {"s1": RADAR | {"orbit": "ascending", "coefficient": "gamma0_terrain"}}
     images_of(settings_for(hub, sensors=sensors), "s1")
-    (data,) = hub.images[0]["input"]["data"]
+    (data,) = hub.asked[0]["input"]["data"]
     asked = {
         name: data["processing"][name] for name in ("orthorectify", "backCoeff", "demInstance")
     }
@@ -171,7 +187,7 @@ def test_cloudy_products_are_neither_listed_nor_mosaicked(hub):
     sensors = {"s2": SENSORS["s2"] | {"max_cloud": 30}}
     images = images_of(settings_for(hub, sensors=sensors), "s2")
     assert len(images) == 2  # every second day is half cloud
-    (data,) = hub.images[0]["input"]["data"]
+    (data,) = hub.asked[0]["input"]["data"]
     assert data["dataFilter"]["maxCloudCoverage"] == 30
 
 

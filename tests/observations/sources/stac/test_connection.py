@@ -44,7 +44,7 @@ def test_what_fails_once_is_asked_again(api, place, fault):
     assert size == len(content(api))
     if fault != "corrupt":  # which only who decodes it finds out
         assert part == content(api)[100:1100]
-        assert len(api.parts) == (1 if fault == "slow" else 2)
+        assert len(api.asked) == (1 if fault == "slow" else 2)
 
 
 def test_a_service_that_does_not_recover_ends_the_run(api, place):
@@ -53,7 +53,7 @@ def test_a_service_that_does_not_recover_ends_the_run(api, place):
     with pytest.raises(SourceError, match=r"found a failure 8 times, last: .*") as caught:
         there.part("noise", address, 0, 1000, Used())
     assert caught.value.transient
-    assert len(api.parts) == retries.ATTEMPTS
+    assert len(api.asked) == retries.ATTEMPTS
 
 
 def test_a_service_that_goes_on_putting_off_ends_the_run(api, place, monkeypatch):
@@ -64,7 +64,7 @@ def test_a_service_that_goes_on_putting_off_ends_the_run(api, place, monkeypatch
     with pytest.raises(SourceError, match=r"429 .* lower fetch.stac.concurrency") as caught:
         there.part("noise", address, 0, 1000, Used())
     assert caught.value.transient
-    assert len(api.parts) == 4
+    assert len(api.asked) == 4
 
 
 @pytest.mark.parametrize(("allowed", "most"), [(2, 2), (0, 4)])
@@ -109,7 +109,7 @@ def test_an_image_that_is_not_there_is_lost_and_not_asked_for_again(api, place):
     with pytest.raises(SourceError, match=r"expected the image .*, found none") as caught:
         there.part("noise", address.replace("a.tif", "b.tif"), 0, 10, Used())
     assert caught.value.lost
-    assert len(api.parts) == 1
+    assert len(api.asked) == 1
 
 
 def test_a_service_without_ranges_is_told(api, place):
@@ -148,15 +148,15 @@ def test_every_byte_is_loaded_once(api, place):
     with Spool(there, "noise", Used()) as spool:
         spool.load(address, [(0, HEAD)])
         spool.load(address, [(70_000, 100), (70_108, 50), (90_000, 10)])
-        assert [span for _, span in api.parts[1:]] == ["bytes=70000-70157", "bytes=90000-90009"]
+        assert [span for _, span in api.asked[1:]] == ["bytes=70000-70157", "bytes=90000-90009"]
         spool.load(address, [(70_010, 20), (10, 20)])
         file = RemoteFile(spool, address)
         file.seek(70_100)
         assert file.read(20) == whole[70_100:70_120]
-        assert len(api.parts) == 3
+        assert len(api.asked) == 3
         file.seek(-10, 2)
         assert file.read() == whole[-10:]
-        assert len(api.parts) == 4
+        assert len(api.asked) == 4
 
 
 def test_runs_of_bytes_are_joined():

@@ -57,8 +57,8 @@ def test_sentinel2_of_two_tiles_is_the_citys_own(api, provider):
         valid = coarse(valid)
         np.testing.assert_array_equal(image.valid, valid)
         np.testing.assert_array_equal(codes(image.values), codes(values).clip(1) * valid[..., None])
-    assert set(Counter(api.parts).values()) == {1}
-    assert (source.used["s2"].requests, source.used["s2"].bytes) == (len(api.parts), api.bytes)
+    assert set(Counter(api.asked).values()) == {1}
+    assert (source.used["s2"].requests, source.used["s2"].bytes) == (len(api.asked), api.bytes)
 
 
 def test_sentinel1_of_two_slices_is_the_citys_own(api):
@@ -115,16 +115,16 @@ def test_jpeg_2000_by_s3_is_the_citys_own(api, monkeypatch):
     valid = coarse(valid)
     np.testing.assert_array_equal(image.valid, valid)
     np.testing.assert_array_equal(codes(image.values), codes(values).clip(1) * valid[..., None])
-    assert len(api.parts) == source.cost(source.acquisitions[1], cell.grid).requests == 14
-    assert {span for _, span in api.parts} == {""}
+    assert len(api.asked) == source.cost(source.acquisitions[1], cell.grid).requests == 14
+    assert {span for _, span in api.asked} == {""}
 
 
 def test_a_scene_is_loaded_once_for_all_cells(api):
     api.products = city.sentinel2(days=1)
     whole, (cell,) = source_of(api)
     image = read(whole, 0, cell)
-    alone = len(api.parts)
-    api.parts.clear()
+    alone = len(api.asked)
+    api.asked.clear()
     source, cells = source_of(api, area={"cell": 320, "halo": 2})
     assert len(cells) == 12
     with source.open(source.acquisitions[0]) as scene:
@@ -139,7 +139,7 @@ def test_a_scene_is_loaded_once_for_all_cells(api):
             ]
             np.testing.assert_array_equal(seen.values[mine], image.values[rows, columns])
             np.testing.assert_array_equal(seen.valid[mine], image.valid[rows, columns])
-    assert len(api.parts) == alone
+    assert len(api.asked) == alone
 
 
 def test_a_tile_that_covers_a_cell_is_enough(api):
@@ -149,8 +149,8 @@ def test_a_tile_that_covers_a_cell_is_enough(api):
     source, (cell,) = source_of(api)
     cost = source.cost(source.acquisitions[0], cell.grid)
     read(source, 0, cell)
-    assert cost.requests == len(api.parts) == 7
-    assert len({path.split("/")[1] for path, _ in api.parts}) == 1
+    assert cost.requests == len(api.asked) == 7
+    assert len({path.split("/")[1] for path, _ in api.asked}) == 1
 
 
 def test_listing_and_costs_ask_the_catalogue_only(api):
@@ -158,7 +158,7 @@ def test_listing_and_costs_ask_the_catalogue_only(api):
     source, (cell,) = source_of(api)
     costs = [source.cost(item, cell.grid) for item in source.acquisitions]
     assert {cost.month for cost in costs} == {"2020-03"}
-    assert api.parts == []
+    assert api.asked == []
     assert len(api.searches) == 1
 
 
@@ -173,7 +173,7 @@ def test_gdal_itself_reads_the_service(api):
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert int(seen.stdout) == product.files["blue"].pixels.sum()
-    assert any(span for _, span in api.parts)
+    assert any(span for _, span in api.asked)
 
 
 def test_what_the_catalogue_holds_is_what_the_inputs_hash(api):

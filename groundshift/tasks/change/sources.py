@@ -1,19 +1,17 @@
 """What maps are made from: opened, and refused where the parts don't belong together."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from groundshift.artifacts import Manifest, read_manifest
-from groundshift.artifacts.manifest import WRITERS
 from groundshift.assessment.calibrating import Calibration
 from groundshift.assessment.files import read_calibration
 from groundshift.cube.store import Cube
-from groundshift.errors import ContractError
 from groundshift.models.store import CONTRACT as MODEL
 from groundshift.products.report.evidence import Evidence
 from groundshift.samples.store import Samples
+from groundshift.tasks.inputs import require_inputs
 
 THRESHOLD = 0.5
 """Taken where the evaluation could choose none, for want of known change on validation blocks."""
@@ -83,18 +81,3 @@ class Sources:
         """Score from which a pixel counts as changed."""
         chosen = self.evidence.threshold
         return THRESHOLD if chosen is None else chosen
-
-
-def require_inputs(made: Manifest, given: Sequence[Manifest]) -> None:
-    """Refuse an artifact that was made from others than those given.
-
-    Raises:
-        ContractError: naming the first that differs.
-    """
-    for manifest in given:
-        expected, found = made.inputs.get(manifest.contract), manifest.content_hash
-        if expected is not None and expected != found:
-            raise ContractError(
-                f"the {made.contract} was made from {manifest.contract} {expected[:12]}, found "
-                f"{found[:12]}. Rerun: python -m components.{WRITERS[made.contract]}"
-            )

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from components.progress import shown
+from groundshift.progress import shown
 
 
 class Terminal(io.StringIO):

@@ -1,5 +1,6 @@
 """One cell: score its windows, taking over the maps of an earlier run where nothing changed."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,14 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.infer.sources import Sources
-from components.progress import shown
 from groundshift import __version__
 from groundshift.artifacts import Draft, ValueHash, read_manifest
 from groundshift.cube.store import CellCube
 from groundshift.errors import ContractError
 from groundshift.events.objects import EventRule
-from groundshift.models.inference import map_members, shown_digests
+from groundshift.events.windows import PROBABILITY, SPREAD
+from groundshift.memory import Room
+from groundshift.models.inference import least_bytes, map_members, shown_digests
 from groundshift.models.store import Detector
 from groundshift.products.findings import (
     SCORES_CONTRACT,
@@ -25,11 +26,13 @@ from groundshift.products.findings import (
     read_shown,
     survey_cell,
 )
-from groundshift.products.maps import PROBABILITY, SPREAD, MapWindow, read_map, score_path
+from groundshift.products.maps import MapWindow, read_layers, read_map, score_path
 from groundshift.products.page.series import write_series
+from groundshift.progress import shown
 from groundshift.samples.store import Samples
 from groundshift.samples.windows import NO_NEXT, NO_PREVIOUS
 from groundshift.settings import InferStage
+from groundshift.tasks.change.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,11 @@ def score_cell(
     now = shown_digests(detector, cell_cube, rows)
     kept = _unchanged(previous or Previous(), cell_cube, windows, now)
     fresh = rows[~rows["id"].isin(kept)]
-    members = map_members(
-        detector, cell_cube, fresh, block=settings.infer.block, halo=settings.infer.halo
-    )
+    own, memory = settings.infer, None
+    if len(fresh) and settings.memory is not None:
+        least = least_bytes(detector, cell_cube, fresh, block=own.block, halo=own.halo)
+        memory = _room(settings, least)
+    members = map_members(detector, cell_cube, fresh, block=own.block, halo=own.halo, memory=memory)
     computed = (_layered(window, found, sources) for window, found in members)
     findings = survey_cell(
         cell_cube,
@@ -125,6 +130,18 @@ def score_cell(
     if settings.infer.page:
         write_series(draft.folder, cell_cube, findings.windows)
     return ScoredCell(findings, now, len(fresh))
+
+
+def _room(settings: InferStage, least: int) -> int:
+    """Bytes that scoring may take.
+
+    Raises:
+        SettingsError: the least that it needs is not there.
+    """
+    room = Room(settings.memory, "infer")
+    smaller = max(16, settings.infer.block // 2)
+    room.require(least, "one window of one block", f"try infer.block={smaller}")
+    return room.left(sys.maxsize)
 
 
 def _unchanged(
@@ -146,7 +163,8 @@ def _maps(
     """All windows' scores in order of time, read or computed."""
     for window in windows:
         if window in kept:
-            yield ScoredMap(window, read_map(kept[window]), kept[window])
+            path = kept[window]
+            yield ScoredMap(window, read_map(path), path, read_layers(path))
         else:
             yield next(computed)
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import geopandas as gpd
 
-from components.infer.past import PastFiles
-from components.infer.sources import Sources
 from groundshift.artifacts import Draft, canonical_json
 from groundshift.products.canvas import Canvas
 from groundshift.products.catalogue import CatalogueText, write_catalogue
@@ -20,6 +18,8 @@ from groundshift.products.survey import Survey
 from groundshift.products.timelapse import GIF, MP4, Scenes, draw_frames, write_gif, write_mp4
 from groundshift.samples.labels.truth import URBAN
 from groundshift.settings import InferStage
+from groundshift.tasks.change.past import PastFiles
+from groundshift.tasks.change.sources import Sources
 
 PICTURE = 900
 """Most pixels along the longer edge of the report's pictures."""

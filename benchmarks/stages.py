@@ -1,0 +1,275 @@
+"""The rows of the benchmark, stage by stage; each measures both ways and compares their outputs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from benchmarks import mapping, network, samples
+from benchmarks.measuring import Cost, Side, alone, by_turns, least
+from benchmarks.network import DIRECT, TILE
+from benchmarks.plain_labels import plain_betas, plain_labels
+from benchmarks.plain_windows import listed
+from benchmarks.rows import Row
+from benchmarks.scene import STRIDE, Scene
+from benchmarks.stack import stack_settings
+from groundshift.domain.cells import Cell
+from groundshift.domain.time import DAY
+from groundshift.observations.store import Observations
+from groundshift.samples.labels.index import index_bands
+from groundshift.samples.labels.synthetic import Formula
+from groundshift.samples.splits import patches
+
+LABELLED = 3 / 8
+"""Share of the tiles that the published program computes labels of (method section 6.6)."""
+
+
+def stacking(scene: Scene) -> Iterator[Row]:
+    """Observations to a cube."""
+    costs, same = scene.stacked
+    ours, plain = costs["stack"], costs["baseline"]
+    size = sum(path.stat().st_size for path in (scene.folder / "observations").rglob("*.npy"))
+    best = scene.copying(size + 1e6 * ours.written_mb)
+    rows, columns = scene.cell.shape
+    corner = scene.size.corner or max(rows, columns)
+    share = min(corner, rows) * min(corner, columns) / (rows * columns)
+    work = f"{size / 1e6:,.0f} MB of images" + (f"; plain: {share:.0%} of them" * (share < 1))
+    difference = 0.0 if same else float("inf")
+    years = float(np.ptp(scene.cell.times)) / (365.25 * DAY)
+    notes = {"km2": rows * columns / 1e4, "years": years}
+    yield Row("stack", work, (1, share), ours, plain, difference, 0, "copy", best, notes)
+
+
+def indexing(scene: Scene) -> Iterator[Row]:
+    """The list of windows, and the index of a large area."""
+    cut = scene.size.cut
+    options = {"times": scene.cell.times, "cut": cut}
+    ours, mine = alone(_our_list, options, threads=scene.threads)
+    plain, other = alone(listed, {"tile": scene.tile, "cut": cut}, threads=scene.threads)
+    work = f"{len(mine)} windows of {cut.days} days among {len(scene.cell.times)} steps"
+    difference = 0.0 if mine == other else float("inf")
+    yield Row("list of windows", work, (1, 1), ours, plain, difference)
+    ours, _ = alone(_large_index, {"cut": cut, "workload": scene.workload}, threads=scene.threads)
+    yield Row("window index", "5,041 tiles x 600 steps, triples and patches", (1, 1), ours)
+
+
+def labelling(scene: Scene) -> Iterator[Row]:
+    """Betas and labels, in turns: ours of all tiles, the plain way's of one."""
+    cut, windows = scene.size.cut, len(scene.triples)
+    side = Side(samples.our_samples, scene.sampling, scene.threads)
+    side.turn()  # compiles
+    first, folder = side.turn()
+    bands = tuple(index_bands(scene.cell.sensors[scene.cell.roles["optical"]]))
+    given: dict[str, Any] = {"tile": scene.tile, "cut": cut, "bands": bands}
+    betas, sums = alone(plain_betas, given, threads=scene.threads)
+    formula = Formula.of(samples.window_settings(scene.workload, cut.days, 1).window)
+    given |= {"betas": samples.regional(folder), "formula": formula}
+    labels, (images, megabytes) = alone(plain_labels, given, threads=scene.threads)
+    ours = least([first, side.turn()[0]])
+    side.end()
+    our_sums, our_images = samples.made(folder, scene.cube, samples.tiles_of(scene.cube)[0])
+    apart = float(np.abs(our_sums - sums).max() / np.abs(sums).max())
+    difference = float(np.nanmax(np.abs(our_images - images)))
+    if not np.array_equal(np.isnan(our_images), np.isnan(images)):
+        difference = float("inf")
+    units = (windows * scene.tiles, windows)
+    rows, columns = scene.cell.shape
+    best = scene.copying(4.0 * rows * columns * len(scene.cell.times) * 8)
+    work = f"{windows} windows of {cut.days} days on {scene.tiles} tiles"
+    both = Cost(betas.cpu_s + labels.cpu_s, betas.wall_s + labels.wall_s, labels.peak_mb, megabytes)
+    yield Row("betas and labels", work, units, ours, both, difference, 2e-3, "copy", best)
+    work = "ours with labels and all that samples hold; the plain way's alone"
+    yield Row("betas", work, units, ours, betas, apart, 1e-6)
+    yield Row("labels", work, units, ours, labels, difference, 2e-3)
+
+
+def batching(scene: Scene) -> Iterator[Row]:
+    """Training batches, and whether the network waits for them."""
+    given = {
+        "cube": str(scene.cube.folder),
+        "samples": str(scene.samples),
+        "records": str(scene.folder / "records"),
+        "count": scene.size.patches,
+    }
+    windows = len(scene.triples) * scene.size.patches
+    if not Path(given["records"]).exists():
+        alone(samples.write_records, given)
+    ours, plain, mine, other = by_turns(
+        samples.our_batches,
+        samples.tfrecord_batches,
+        given,
+        rounds=scene.size.rounds,
+        threads=scene.threads,
+    )
+    difference = 0.0 if sorted(mine) == sorted(other) else float("inf")
+    steps = float(np.ptp(scene.triples[:, 1], axis=1).mean())
+    best = scene.copying(4.0 * TILE**2 * 17 * steps * windows)
+    waited, share = alone(samples.waiting, given, threads=2)
+    work = f"{windows} windows of {scene.size.patches} patches; the network waits {share:.1%}"
+    notes = {"waiting_share": share, "waiting_wall_s": waited.wall_s}
+    units = (windows, windows)
+    yield Row("batches", work, units, ours, plain, difference, 0, "copy", best, notes)
+
+
+def training(scene: Scene) -> Iterator[Row]:
+    """Training steps."""
+    work = scene.size.far
+    sides = (network.our_training, network.keras_training)
+    equal = {"work": work, "equal_length": True}
+    _, _, mine, other = by_turns(*sides, equal, rounds=1, threads=scene.threads, warm=False)
+    ours, plain, _, _ = by_turns(
+        *sides, {"work": work}, rounds=scene.size.rounds, threads=scene.threads
+    )
+    difference = max(_relative(mine[1], other[1]), abs(mine[0] - other[0]))
+    steps = float(np.ptp(work.ranges[: work.batch], axis=1).sum())
+    best = scene.multiplying(3 * DIRECT * TILE**2 * steps)
+    text = f"{work.batch} windows of up to {work.steps} steps"
+    units = (work.batch, work.batch)
+    yield Row("training step", text, units, ours, plain, difference, 1e-4, "GEMM", best)
+
+
+def scoring(scene: Scene) -> Iterator[Row]:
+    """The network alone on a block with its halo."""
+    for work in (scene.size.far, scene.size.near):
+        _, plain, mine, other = by_turns(
+            network.our_tile,
+            network.keras_tile,
+            {"work": work},
+            rounds=scene.size.rounds,
+            threads=scene.threads,
+        )
+        ours, _ = alone(network.our_mapping, {"work": work}, threads=scene.threads)
+        difference = float(np.abs(mine - other).max())
+        units = (work.tiles * work.windows, work.batch)
+        best = scene.multiplying(work.products)
+        text = f"{work.windows} windows of up to {work.steps} steps on {work.block} x {work.block} "
+        text += "pixels and their halo"
+        stage = "network, stride " + ("1" if work is scene.size.near else "5")
+        yield Row(stage, text, units, ours, plain, difference, 1e-5, "GEMM", best)
+
+
+def mapped(scene: Scene) -> Iterator[Row]:
+    """Maps from the cube, and those that one observation more changes."""
+    size = scene.size
+    task = mapping.Task(scene.cube.folder, size.cut, STRIDE, size.maps, size.block)
+    tiles = [str(scene.folder / "tiles" / f"0_{i}.tfrecords") for i in range(size.tiles)]
+    mine, plain_side = (
+        Side(prepare, options, scene.threads)
+        for prepare, options in (
+            (mapping.our_maps, {"task": task}),
+            (mapping.keras_maps, {"task": task, "tiles": tiles}),
+        )
+    )
+    _, corner = plain_side.turn()
+    ours, maps = mine.turn()
+    plain, _ = plain_side.turn()
+    for side in (mine, plain_side):
+        side.end()
+    edges = [min(a, b) for a, b in zip(corner.shape, maps.shape[1:], strict=True)]
+    inner = (slice(0, edges[0]), slice(0, edges[1]))
+    difference = float(np.abs(maps[0][inner] - corner[inner]).max())
+    units = (len(maps) * maps[0].size / TILE**2, len(maps) * len(tiles))
+    _, windows, _ = task.open()
+    steps = float((windows["stop"] - windows["first"]).sum())
+    best = scene.multiplying(DIRECT / 2 * maps[0].size * steps / 4)
+    where = f"{maps.shape[1]} x {maps.shape[2]} pixels"
+    work = f"{len(maps)} windows on {where}, from the cube"
+    yield Row("maps", work, units, ours, plain, difference, 1e-5, "GEMM", best)
+    yield _updated(scene, task, ours, maps)
+
+
+def _updated(scene: Scene, task: mapping.Task, whole: Cost, maps: mapping.Maps) -> Row:
+    """What an observation costs that a third of the windows hold, beside mapping all anew."""
+    holding = max(1, len(maps) // 3)
+    source = Observations.open(scene.folder / "observations")
+    look = mapping.late_look(task, source, holding)
+    settings = stack_settings(scene.workload)
+    before = scene.folder / "before"
+    if not before.exists():
+        mapping.without(task, source, look, settings, before)
+    options = {"task": task, "before": before}
+    ours, (changed, found) = alone(mapping.updated_maps, options, threads=scene.threads)
+    difference = float(np.abs(found - maps[changed]).max()) if len(changed) else float("inf")
+    units = (1.0, 1.0)
+    best = whole.cpu_s * len(changed) / len(maps)
+    work = f"maps of the {len(changed)} of {len(maps)} windows that show it; beside all anew"
+    limit = "these windows' share"
+    return Row("new observation", work, units, ours, whole, difference, 1e-6, limit, best)
+
+
+def whole_job(rows: Mapping[str, Row]) -> Row | None:
+    """Everything before the network, from the rows above; None if one of them is missing."""
+    names = ("stack", "list of windows", "betas and labels", "betas", "labels")
+    if any(name not in rows for name in names):
+        return None
+    stack, listing, both = (rows[name] for name in names[:3])
+    ours = [stack.ours, listing.ours, both.ours]
+    windows = both.units[1]
+    tiles = both.units[0] / windows
+    times = {"stack": 1 / stack.units[1], "list of windows": 1.0, "betas": tiles}
+    times["labels"] = tiles * LABELLED
+    parts = [(rows[name].plain, factor) for name, factor in times.items()]
+    cpu, wall = (
+        sum(factor * getattr(cost, name) for cost, factor in parts if cost is not None)
+        for name in ("cpu_s", "wall_s")
+    )
+    equal = all(rows[name].ratio is not None for name in names)
+    return Row(
+        "all without the network",
+        f"stack, {windows:.0f} windows, betas, labels; plain: labels on 3 of 8 tiles",
+        (1, 1),
+        Cost(
+            sum(cost.cpu_s for cost in ours),
+            sum(cost.wall_s for cost in ours),
+            max(cost.peak_mb for cost in ours),
+            sum(cost.written_mb for cost in ours),
+        ),
+        Cost(cpu, wall, max(cost.peak_mb for cost, _ in parts if cost is not None)),
+        0.0 if equal else float("inf"),
+        0.0,
+        "copy",
+        stack.best_s + both.best_s,
+    )
+
+
+STAGES: dict[str, Callable[[Scene], Iterator[Row]]] = {
+    "stack": stacking,
+    "windows": indexing,
+    "labels": labelling,
+    "batches": batching,
+    "training": training,
+    "network": scoring,
+    "maps": mapped,
+}
+
+
+def _our_list(times: Any, cut: Any) -> Callable[[], list[tuple[int, int, int]]]:
+    def run() -> list[tuple[int, int, int]]:
+        spans = samples.published(times, cut).ranges[:, 1]
+        return [(int(times[a]), int(times[b - 1]), int(b - a)) for a, b in spans]
+
+    return run
+
+
+def _large_index(cut: Any, workload: Path) -> Callable[[], int]:
+    """Windows and patches of 71 x 71 tiles and 600 steps of two days."""
+    edge = 71 * TILE
+    box = GeoBox.from_bbox((6e5, 56e5, 6e5 + 10 * edge, 56e5 + 10 * edge), 32631, resolution=10)
+    cell = Cell("large", box, 0)
+    times = 2 * 86_400 * np.arange(600)
+    own = samples.window_settings(workload, cut.days, 1).window
+
+    def run() -> int:
+        windows = samples.published(times, cut).table(cell.id)
+        squares = patches([cell], own.split, own.patch, area=cell.core)
+        return len(windows) + len(squares)
+
+    return run
+
+
+def _relative(mine: dict[str, Any], other: dict[str, Any]) -> float:
+    """Length of the difference of two gradients as a share of the length of the other."""
+    apart = sum(float(((mine[name] - gradient) ** 2).sum()) for name, gradient in other.items())
+    return float(np.sqrt(apart / sum(float((g**2).sum()) for g in other.values())))

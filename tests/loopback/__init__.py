@@ -1,0 +1,1 @@
+"""What the services on loopback share: server, TLS, faults, counting, kills."""
