@@ -103,7 +103,7 @@ def test_blocks_apart_score_as_the_whole_cell(inputs, monkeypatch):
     detector = Detector.open(inputs["model"])
     asked = panels(indexed, images, "test", "truth", stride=9)
     at_once = score_network(detector, images, asked)
-    monkeypatch.setattr(network_scores, "_WHOLE_VALUES", 0)
+    monkeypatch.setattr(network_scores, "WHOLE_VALUES", 0)
     apart = score_network(detector, images, asked)
     assert [scores.mean.shape for scores in apart] == [panel.labels.shape for panel in asked]
     for one, other in zip(at_once, apart, strict=True):
