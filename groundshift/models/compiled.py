@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from groundshift.models.layers import ConvLSTM
 from groundshift.models.stepping import Head, Stepper, blocks_of_branch, roles_of
 from groundshift.models.walk import Image, Images, Spans, walk
-from groundshift.models.winograd import Kernel, State, Tiles, Tiling, Weights, kernel
+from groundshift.models.winograd import Kernel, State, Tiles, Tiling, Weights, by_filter, kernel
 
 TOGETHER = 4
 """Windows that advance together: more take more memory, fewer read more of it."""
@@ -113,10 +113,10 @@ class _Branch:
         memory: ConvLSTM = network.get_layer(f"{role}_memory")
         self.filters: int = memory.filters
         self._inputs, self.recurrent = (
-            compiled.weights(_by_filter(part.numpy()))
+            compiled.weights(by_filter(part.numpy()))
             for part in (memory.kernel, memory.recurrent_kernel)
         )
-        self._bias = _by_filter(memory.bias.numpy())
+        self._bias = by_filter(memory.bias.numpy())
 
     def gates(self, tiling: Tiling, image: Image) -> Tiles:
         """What an image [y, x, channel] adds to the gates."""
@@ -168,9 +168,3 @@ class _Place:
         """A window's last outputs, each [1, y, x, filters]; its memory is free."""
         states = self.running.pop(window)
         return [tf.constant(self._tiling.leave(state.output)[np.newaxis]) for state in states]
-
-
-def _by_filter(gates: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Gates `[..., gate, filter]`, flat, in the kernel's order `[..., filter, gate]`."""
-    split = gates.reshape(*gates.shape[:-1], 4, -1)
-    return np.ascontiguousarray(np.swapaxes(split, -1, -2).reshape(gates.shape))

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from groundshift.models.folding import folding
 from groundshift.models.recurrence import Layout, recur, recur_with_gradient
 
 EPSILON = 1e-3
@@ -175,9 +176,12 @@ class ConvLSTM(keras.layers.Layer):
         Returns:
             `[b, y, x, filters]`.
         """
+        kernel = tf.convert_to_tensor(self.recurrent_kernel)
+        if training and self.masks is None and (fold := folding()):
+            both = tf.concat([tf.convert_to_tensor(self.kernel), kernel], axis=2)
+            return fold(frames, steps, both, tf.convert_to_tensor(self.bias))
         inputs = self.gate_inputs(frames)
         layout = Layout.of(steps)
-        kernel = tf.convert_to_tensor(self.recurrent_kernel)
         if not training:
             return recur(inputs, kernel, layout)
         return recur_with_gradient(inputs, kernel, layout, self._dropout_masks(inputs, layout))

@@ -8,7 +8,7 @@ import ctypes
 import importlib.util
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +25,8 @@ Tiles = NDArray[np.float32]
 
 TILE = 4
 """Edge of a tile in pixels."""
+LINE = 16
+"""Values in a processor's cache line."""
 
 
 class _Kind(NamedTuple):
@@ -79,7 +81,7 @@ class Kernel:
     def weights(self, kernel: NDArray[np.floating[Any]]) -> Weights:
         """Turn a kernel [3, 3, inputs, outputs]."""
         inputs, channels = kernel.shape[2:]
-        turned = np.einsum("ai,bj,ijko->abko", _ENTER, _ENTER, kernel.astype(np.float64))
+        turned = np.einsum("ai,bj,ijko->abko", ENTER, ENTER, kernel.astype(np.float64))
         turned = turned.reshape(36, inputs, channels)
         turned = np.pad(turned, ((0, 0), (0, 0), (0, -channels % self.kind.outputs)))
         turned = turned.reshape(36, inputs, -1, self.kind.outputs).transpose(2, 0, 1, 3)
@@ -108,11 +110,11 @@ class Kernel:
         def run(work: _Work) -> int:
             code: int = self._convolve(
                 ctypes.byref(work),
-                _address(image),
-                _address(shifts),
+                address(image),
+                address(shifts),
                 int(positive),
                 ctypes.c_int64(weights.channels),
-                _address(result),
+                address(result),
             )
             return code
 
@@ -146,7 +148,7 @@ class Kernel:
             code: int = self._advance(
                 ctypes.byref(work),
                 ctypes.c_int64(len(states)),
-                _address(gates),
+                address(gates),
                 before,
                 after,
                 kept,
@@ -155,6 +157,10 @@ class Kernel:
 
         self._strips(tiling, weights, run)
         return [State(*parts) for parts in zip(spare, memories, strict=True)]
+
+    def map(self, run: Callable[[Any], int], works: Iterable[Any]) -> Iterator[int]:
+        """Run all of some works, as many at a time as there are threads; results in order."""
+        return (self._pool.map if self._pool else map)(run, works)
 
     def _strips(self, tiling: "Tiling", weights: Weights, run: Callable[[_Work], int]) -> None:
         """Work through all strips, each thread through its share."""
@@ -168,12 +174,12 @@ class Kernel:
                 weights.values.shape[0] * self.kind.outputs,
                 begin,
                 end,
-                _address(weights.values),
-                _address(tiling.mask),
+                address(weights.values),
+                address(tiling.mask),
             )
             for begin, end in pairwise(bounds)
         ]
-        if any((self._pool.map if self._pool else map)(run, works)):
+        if any(self.map(run, works)):
             raise MemoryError("no memory for the convolution of a strip of tiles")
 
 
@@ -220,11 +226,8 @@ class Tiling:
         return np.ascontiguousarray(image[: self._shape[0], : self._shape[1]])
 
     def empty(self, channels: int) -> Tiles:
-        """Place for an image, which holds anything; registers are read from whole cache lines."""
-        shape = (self._blocks, channels, TILE * TILE, self._lanes)
-        raw = np.empty(int(np.prod(shape)) + 16, np.float32)
-        begin = -raw.ctypes.data // 4 % 16
-        return raw[begin : begin + int(np.prod(shape))].reshape(shape)
+        """Place for an image, which holds anything."""
+        return aligned((self._blocks, channels, TILE * TILE, self._lanes))
 
     def zeros(self, channels: int) -> Tiles:
         """An image of zeros."""
@@ -245,17 +248,17 @@ def kernel(kind: str | None = None, threads: int | None = None) -> Kernel | None
         kind: name of one of `kinds`; by default the best one.
         threads: that share the work; by default OMP_NUM_THREADS, or one for each processor core.
     """
-    library = _library()
-    if library is None:
+    compiled = library("_convolution")
+    if compiled is None:
         return None
     chosen = {each.name: each for each in kinds()}[kind or kinds()[-1].name]
-    return Kernel(library, chosen, threads or _threads())
+    return Kernel(compiled, chosen, threads or _threads())
 
 
 def kinds() -> tuple[_Kind, ...]:
     """Those of `KINDS` that run on this processor; none where no kernel was compiled."""
-    library = _library()
-    return () if library is None else KINDS[: library.kind() + 1]
+    compiled = library("_convolution")
+    return () if compiled is None else KINDS[: compiled.kind() + 1]
 
 
 def _threads() -> int:
@@ -265,12 +268,14 @@ def _threads() -> int:
 
 
 @cache
-def _library() -> ctypes.CDLL | None:
-    found = importlib.util.find_spec("groundshift.models._convolution")
+def library(name: str) -> ctypes.CDLL | None:
+    """A compiled module of this package, or None where there is none."""
+    found = importlib.util.find_spec(f"groundshift.models.{name}")
     if found is None or found.origin is None:
         log.warning(
-            "the compiled kernel is missing, so that TensorFlow scores windows several times "
-            "slower: install the package where there is a C compiler"
+            "the compiled kernel %s is missing, so that TensorFlow does its work several times "
+            "slower: install the package where there is a C compiler",
+            name,
         )
         return None
     return ctypes.CDLL(found.origin)
@@ -283,8 +288,24 @@ def _turn() -> NDArray[np.float64]:
     return np.vstack([np.vander(points, 3, increasing=True) / apart[:, None], [0, 0, 1]])
 
 
-_ENTER = _turn()
+ENTER = _turn()
+"""What a line of three weights becomes at the six points, [point, place]."""
 
 
-def _address(array: NDArray[np.float32]) -> ctypes.c_void_p:
+def aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Place for values, which holds anything; registers are read from whole cache lines."""
+    size = int(np.prod(shape))
+    raw = np.empty(size + LINE, np.float32)
+    begin = -raw.ctypes.data // raw.itemsize % LINE
+    return raw[begin : begin + size].reshape(shape)
+
+
+def by_filter(gates: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gates `[..., gate, filter]`, flat, in the kernel's order `[..., filter, gate]`."""
+    split = gates.reshape(*gates.shape[:-1], 4, -1)
+    return np.ascontiguousarray(np.swapaxes(split, -1, -2).reshape(gates.shape))
+
+
+def address(array: NDArray[np.float32]) -> ctypes.c_void_p:
+    """Where an array begins."""
     return ctypes.c_void_p(array.ctypes.data)

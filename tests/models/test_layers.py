@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 import pytest
@@ -40,6 +42,16 @@ def built(**options: float) -> ConvLSTM:
     return layer
 
 
+@pytest.fixture(scope="module", params=["kernel", "tensorflow"])
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Training with the compiled kernel, if it is there, and without it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "tensorflow":
+            patch.setattr("groundshift.models.layers.folding", lambda: None)
+        yield
+
+
+@pytest.mark.usefixtures("way")
 @given(st.integers(0, 2**32 - 1), st.booleans())
 @settings(max_examples=10, deadline=None)
 def test_recurrence_and_its_gradient_equal_keras_own(seed: int, training: bool) -> None:
