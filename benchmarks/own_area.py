@@ -1,6 +1,6 @@
 """An area of one's own from GeoJSON to report: the commands of docs/fetch.md, as they stand there.
 
-    python -m benchmarks.own_area [--edge 64] [--shorter]
+    python -m benchmarks.own_area [--edge 128] [--no-shorter]
 
 The page's example is put into `params.yaml` of a copy of the project, its GeoJSON is drawn over the
 synthetic city, and its commands are run one by one. Only the provider's address is another one: a
@@ -42,7 +42,7 @@ _SHORTER: dict[str, Any] = {
 
 
 def main(
-    edge: Annotated[int, typer.Option(help="Pixels of a side; 500 are 25 km2.")] = 64,
+    edge: Annotated[int, typer.Option(help="Pixels of a side, at least 128; 500 are 25 km2.")] = 128,
     shorter: Annotated[bool, typer.Option(help="Smaller blocks, less training.")] = True,
 ) -> None:
     """Run the page's commands and print what each takes and says."""
