@@ -42,7 +42,7 @@ _SHORTER: dict[str, Any] = {
 
 
 def main(
-    edge: Annotated[int, typer.Option(help="Pixels of a side, at least 128; 500 are 25 km2.")] = 128,
+    edge: Annotated[int, typer.Option(help="Pixels of a side, from 128; 500 are 25 km2.")] = 128,
     shorter: Annotated[bool, typer.Option(help="Smaller blocks, less training.")] = True,
 ) -> None:
     """Run the page's commands and print what each takes and says."""
