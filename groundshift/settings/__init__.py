@@ -7,6 +7,13 @@ A stage is given its own section and `task`, `area` and `period`, never another 
 changed `train.epochs` reruns nothing upstream.
 """
 
+from groundshift.settings.assessing import (
+    DriftSettings,
+    EvaluateSettings,
+    EventSettings,
+    GateSettings,
+    InferSettings,
+)
 from groundshift.settings.base import AreaSettings, Frozen, PeriodSettings
 from groundshift.settings.checks import CheckName, ChecksSettings
 from groundshift.settings.clouds import CloudSettings
@@ -27,13 +34,8 @@ from groundshift.settings.sections import (
     STAGE_SETTINGS,
     STAGES,
     BlockLists,
-    DriftSettings,
-    EvaluateSettings,
     EvaluateStage,
-    EventSettings,
     FetchStage,
-    GateSettings,
-    InferSettings,
     InferStage,
     SplitSettings,
     StackSettings,
