@@ -28,8 +28,8 @@ evaluate: $(READY) ## scores against known truth, three cities: docs/evaluation.
 s3: $(READY) ## an S3 server on this machine (SeaweedFS, data in work/s3) until Ctrl-C
 	@$(BIN)/python -m pipelines.seaweed
 
-test: $(READY) ## run the tests (WORKERS=n: side by side, a file's tests together)
-	$(BIN)/pytest $(if $(WORKERS),--numprocesses $(WORKERS) --dist loadgroup)
+test: $(READY) ## run the tests
+	$(BIN)/pytest
 
 lint: $(READY) ## style, types, import contracts
 	$(BIN)/ruff format --check .

@@ -172,7 +172,6 @@ def _item(subject: Subject) -> dict[str, Any]:
             "end_datetime": last,
             "title": f"Change of the ground in {subject.area}",
             "license": "other",
-            "bands": _bands(subject),
             **_described(subject),
             "groundshift:data": subject.data,
             "groundshift:licences": list(subject.licences),
@@ -187,6 +186,7 @@ def _item(subject: Subject) -> dict[str, Any]:
                 "type": "application/octet-stream; application=safetensors",
                 "title": "Weights as plain arrays",
                 "roles": ["mlm:model", "mlm:weights"],
+                "bands": _bands(subject),
                 "mlm:artifact_type": "safetensors",
             }
         },

@@ -318,11 +318,11 @@ def test_a_model_card_has_the_fields_of_stacs_extension_for_models(done):
         jsonschema.validate(fields | {"mlm:output": [broken(fields["mlm:output"][0])]}, schema)
     # The rules beyond single fields.
     assert item["stac_extensions"] == ["https://stac-extensions.github.io/mlm/v1.6.0/schema.json"]
-    described = {band["name"] for band in fields["bands"]}
-    assert {band["name"] for taken in fields["mlm:input"] for band in taken["bands"]} == described
     assert (fields["mlm:pretrained"], fields["mlm:pretrained_source"]) == (False, None)
     [weights] = [a for a in item["assets"].values() if "mlm:model" in a["roles"]]
     assert weights["mlm:artifact_type"] == "safetensors"
+    described = {band["name"] for band in weights["bands"]}
+    assert {band["name"] for taken in fields["mlm:input"] for band in taken["bands"]} == described
 
 
 def broken(output):

@@ -45,7 +45,7 @@ def test_training_goes_from_the_plan_to_the_report():
                 {"every cell: label": ["Window"]},
                 "Train",
                 "Evaluate",
-                {"the model passes": [{"every cell: map": ["Map"]}, "Report"]},
+                {"it is the champion": [{"every cell: map": ["Map"]}, "Report"]},
             ]
         },
         "Notify",

@@ -11,12 +11,12 @@ from groundshift.artifacts import REFERENCE, ArtifactStore, Reference
 from pipelines.engines import ContainerEngine, ProcessEngine
 from pipelines.launch import passed_on
 from tests.components import made_up
-from tests.containers import REGISTRY
+from tests.containers import REGISTRY, images, podman_service
 from tests.pipelines.engines.small import compiled
 from tests.pipelines.engines.test_container import NETWORK
 from tests.s3 import s3, seaweed
 
-__all__ = ["s3", "seaweed"]
+__all__ = ["images", "podman_service", "s3", "seaweed"]  # fixtures
 
 DAYS = 100
 
@@ -42,9 +42,7 @@ def pipeline(settings: str, store: str, observations: str) -> None:
     stack(settings=settings, store=store, observations=observations)
 
 
-@pytest.fixture(
-    params=["process", pytest.param("container", marks=pytest.mark.xdist_group("images"))]
-)
+@pytest.fixture(params=["process", "container"])
 def engine(request, s3, tmp_path, monkeypatch):
     monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
     monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
