@@ -1,5 +1,6 @@
 """The map of land cover: of an area, of one cell, and of cells put together."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ from groundshift.artifacts import Draft, Manifest, is_collection, read_manifest,
 from groundshift.artifacts.manifest import check_files
 from groundshift.cube.store import CellCube, Cube
 from groundshift.errors import ContractError
+from groundshift.memory import Room
 from groundshift.models.pixel_trees import PixelTrees
 from groundshift.products.catalogue import CatalogueText
 from groundshift.products.class_catalogue import write_class_catalogue
@@ -31,6 +33,7 @@ from groundshift.products.report.landcover import (
 from groundshift.samples.pixels import PixelSamples
 from groundshift.settings import LandcoverInferStage
 from groundshift.tasks.inputs import require_inputs
+from groundshift.tasks.landcover.room import PER_MAPPED, edge_within
 from groundshift.tasks.protocol import Account, Chain
 
 SCORES, MAPS = "scores", "maps"
@@ -103,12 +106,14 @@ class Sources:
 
     def map(self, cell: CellCube, folder: Path) -> ClassMap:
         """Map a cell into an artifact's folder."""
-        model = self.trees.manifest.content_hash
+        model, series = self.trees.manifest.content_hash, self.trees.series
+        room, held = Room(self.settings.memory, "infer"), PER_MAPPED * math.prod(cell.shape)
+        widest = self.settings.infer.block
         return map_cell(
             self.trees,
             cell,
             self.period[0],
-            block=self.settings.infer.block,
+            block=edge_within(room, series, [cell], widest=widest, held=held),
             folder=folder,
             tags={"MODEL": model, "ATTRIBUTION": "; ".join(self.licences)},
         )
