@@ -24,6 +24,9 @@ from groundshift.products.class_maps import (
     probability_path,
 )
 from groundshift.products.maps import share_file
+from groundshift.products.page.chunks import PAGE
+from groundshift.products.page.class_site import ClassSite
+from groundshift.products.page.site import INDEX
 from groundshift.products.report.landcover import (
     PREVIEW,
     REPORT,
@@ -248,6 +251,7 @@ def _publish(sources: Sources, maps: Sequence[ClassMap], draft: Draft) -> Accoun
         sources.chain,
         settings.affecting(),
         sources.licences,
+        f"{PAGE}/{INDEX}",
     )
     names = [one.name for one in classes]
     table = pd.DataFrame({"class": names, "hectares": mapped.hectares.round(4)})
@@ -256,6 +260,8 @@ def _publish(sources: Sources, maps: Sequence[ClassMap], draft: Draft) -> Accoun
     about = (settings.name, sources.period, _DESCRIPTION, sources.licences, model)
     write_class_catalogue(draft.folder, CatalogueText(*about), maps, classes)
     write_landcover_report(draft.folder, mapped)
+    of_map = (mapped.area, mapped.period, maps, classes, mapped.cubes, mapped.licences)
+    ClassSite(*of_map).write(draft.folder)
     draft.values.add_text("cells", [f"{found.cell.id} {found.value_hash}" for found in maps])
     draft.summary.update(_summary(sources, maps))
     draft.licences.update(sources.licences)

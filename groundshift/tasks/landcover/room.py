@@ -87,5 +87,5 @@ _PER_FEATURE = 4 + 4
 """Of a feature of a sample: itself, its bin in LightGBM's own table, and what that is built on."""
 _PER_CLASS = 8 * 5
 """Of a sample: score, gradient, hessian, probability of every class, and the tree's row."""
-PER_MAPPED = 4 * (1 + 4)
-"""Of a pixel of a map: class and probability, GDAL's copy, and what writing and hashing take."""
+PER_MAPPED = 8 * (1 + 4)
+"""Of a pixel of a map: class and probability, GDAL's copy, the map page's picture and bytes."""
