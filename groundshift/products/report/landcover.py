@@ -44,6 +44,7 @@ class Mapped:
         chain: manifests of all inputs, latest stage first; the cube's is the last.
         settings: of the maps.
         licences: licence and attribution lines.
+        page: relative address of the map page.
     """
 
     area: str
@@ -55,6 +56,7 @@ class Mapped:
     chain: Sequence[Manifest]
     settings: Mapping[str, Any]
     licences: Sequence[str]
+    page: str
 
     @property
     def hectares(self) -> NDArray[np.float64]:
@@ -75,6 +77,7 @@ class _Page:
     lineage: Table
     settings: Sequence[Table]
     licences: Sequence[str]
+    page: str
 
 
 def write_landcover_report(folder: Path, mapped: Mapped) -> None:
@@ -107,6 +110,7 @@ def write_landcover_report(folder: Path, mapped: Mapped) -> None:
         lineage=lineage_table(mapped.chain),
         settings=settings_tables(mapped.chain, mapped.settings),
         licences=mapped.licences,
+        page=mapped.page,
     )
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("groundshift.products.report", "."),
