@@ -213,7 +213,8 @@ def write_style(path: Path, layer: str, qml: str) -> None:
     columns = (
         "f_table_catalog TEXT, f_table_schema TEXT, f_table_name TEXT, f_geometry_column TEXT, "
         "styleName TEXT, styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, "
-        "owner TEXT, ui TEXT, update_time DATETIME DEFAULT CURRENT_TIMESTAMP"
+        "owner TEXT, ui TEXT, "
+        "update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now'))"
     )
     row = {
         "f_table_catalog": "",
