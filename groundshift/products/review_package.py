@@ -149,7 +149,10 @@ def write_layer(
     """Write the one layer of a new GeoPackage; rows are mappings with `geometry`."""
     path.unlink(missing_ok=True)
     schema = {"geometry": geometry, "properties": dict(types)}
-    with fiona.open(path, "w", driver="GPKG", layer=layer, crs=crs, schema=schema) as target:
+    # Without a spatial index: a few thousand outlines need none, and where TensorFlow was loaded
+    # first, its SQLite answers instead of GDAL's and can't make one.
+    named = {"layer": layer, "crs": crs, "schema": schema, "SPATIAL_INDEX": "NO"}
+    with fiona.open(path, "w", driver="GPKG", **named) as target:
         target.writerecords(
             {
                 "type": "Feature",
