@@ -221,8 +221,8 @@ class Loader:
         labels = np.empty((count, edge, edge), np.float32)
         streams = {
             stream.role: StreamBatch(
-                np.zeros((count, length, edge, edge, len(stream.bands)), np.float32),
-                np.full((count, length, edge, edge), NEVER, np.int16),
+                np.empty((count, length, edge, edge, len(stream.bands)), np.float32),
+                np.empty((count, length, edge, edge), np.int16),
             )
             for stream in self._cube.signature.streams
         }
@@ -235,9 +235,10 @@ class Loader:
             labels[i] = _turned(series.labels[series.row_of_window[sample.window]], sample.turn, 0)
             for role, (values, ages) in streams.items():
                 stream = series.streams[role]
-                frames = stream.values[stream.frame_of_step[first:stop]]
-                values[i, taken] = _turned(frames, sample.turn, 1)
+                shown = stream.frame_of_step[first:stop]
+                _lay(stream.values, shown, sample.turn, values[i, taken])
                 ages[i, taken] = _turned(stream.age_days[first:stop], sample.turn, 1)
+                values[i, stop - first :], ages[i, stop - first :] = 0, NEVER
         patches, windows = (np.array([s[j] for s in chosen], np.int64) for j in (0, 1))
         return Batch(streams, instants, steps, labels, patches, windows)
 
@@ -294,6 +295,18 @@ def _patch_stream(cell: CellCube, role: str, rows: slice, columns: slice) -> _Pa
     older = np.minimum(ages + elapsed, np.iinfo(np.int16).max)
     ages = np.where(ages == NEVER, NEVER, older).astype(np.int16)
     return _PatchStream(frames.values, frame_of_step, ages)
+
+
+def _lay(
+    frames: NDArray[np.float32], shown: NDArray[np.int64], turn: int, out: NDArray[np.float32]
+) -> None:
+    """Put the frames that steps show into their place [t, y, x, band], turned: one copy of each."""
+    if turn == 0:
+        np.take(frames, shown, axis=0, out=out, mode="clip")  # else numpy checks in a copy
+        return
+    # A pixel's bands move as one item: up to six times faster than band by band.
+    pixel = np.dtype((np.void, out.shape[-1] * out.itemsize))
+    out.view(pixel)[..., 0] = _turned(frames.view(pixel)[shown, ..., 0], turn, 1)
 
 
 def _turned(images: NDArray[Any], turn: int, axis: int) -> NDArray[Any]:
