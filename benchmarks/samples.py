@@ -42,7 +42,8 @@ from groundshift.samples.windows import Windows
 from groundshift.settings import WindowStage
 
 TILE = 32
-BATCH = 32
+BATCH = 8
+"""Windows in a batch, as in the published training by one site (method section 12)."""
 Place = tuple[slice, slice]
 
 
