@@ -171,6 +171,19 @@ def test_patches_that_memory_does_not_hold_are_decoded_again_in_the_same_order(m
         np.testing.assert_array_equal(one.labels, other.labels)
 
 
+def test_memory_of_a_batch_is_used_again_once_nobody_holds_it(made):
+    samples, cube = made
+    loader = Loader(samples, cube, "training", batch=4, augment=True)
+    reused = set()
+    for batch in loader.epoch(np.random.default_rng(1)):
+        reused.add(id(batch.streams["optical"].values.base))
+    batches = loader.epoch(np.random.default_rng(1))
+    held = next(batches).streams["optical"].values[1:2]  # a part keeps all of it
+    before = held.copy()
+    assert len(reused) < sum(1 for _ in batches)
+    np.testing.assert_array_equal(held, before)
+
+
 def test_a_stride_takes_every_nth_window(made):
     samples, cube = made
     loader = Loader(samples, cube, "test", batch=64, stride=3)
