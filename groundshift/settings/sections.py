@@ -170,6 +170,12 @@ class TrainSettings(Frozen):
         description="channels made of every band: level (standardised value), anomaly (less its "
         "mean over the window), rise (less its mean over the first third), recency (of the look)",
     )
+    neighbours: bool = Field(
+        False,
+        description="the network also sees the mean images of the windows before and after its "
+        "own (window.kind: triple): it finds more, a window's length later",
+        json_schema_extra=LATER,
+    )
     epochs: int = Field(30, ge=1)
     batch: int = Field(16, ge=1)
     stride: int = Field(
