@@ -157,6 +157,7 @@ class Loader:
         batch: int,
         labels: LabelKind | None = None,
         stride: int = 1,
+        at_most: int | None = None,
         augment: bool = False,
         control: Control = "none",
         neighbours: bool = False,
@@ -172,6 +173,8 @@ class Loader:
             labels: which kind; by default what the settings train on.
             stride: take every n-th of the windows; with a generator, epochs begin at any of the
                 first n, so that all windows are seen in the end.
+            at_most: samples of an epoch; of more, a generator draws so many anew for each epoch,
+                and without one they are taken evenly spaced. None: all.
             augment: turn and mirror samples when a generator is given.
             control: take the labels of another patch of the cell, or of another window.
             neighbours: also give the mean looks of the windows before and after.
@@ -189,6 +192,7 @@ class Loader:
             )
         self._samples, self._cube = samples, cube
         self._batch, self._augment, self._control = batch, augment, control
+        self._at_most = at_most or sys.maxsize
         self._which: LabelKind = labels or samples.target
         # By number, which is by place: however an area is cut, the order is the same.
         patches = samples.splits[samples.splits["split"] == split].sort_values("patch")
@@ -226,7 +230,7 @@ class Loader:
     @property
     def samples(self) -> int:
         """Number of samples of an epoch that begins at the first window."""
-        return len(self._phases[0])
+        return min(len(self._phases[0]), self._at_most)
 
     def keep(self, size: int) -> None:
         """Keep decoded patches of so many bytes; with less, more are decoded again."""
@@ -238,7 +242,7 @@ class Loader:
         return self._batch * self._length * self._edge**2
 
     def epoch(self, generator: np.random.Generator | None = None) -> Iterator[Batch]:
-        """Every sample once.
+        """Every sample once, or so many of them.
 
         Args:
             generator: gives order and augmentation; without one the samples come unchanged, by
@@ -252,8 +256,12 @@ class Loader:
     def _order(self, generator: np.random.Generator | None) -> list[_Sample]:
         """Samples in order; shuffled within groups of patches."""
         if generator is None:
-            return [_Sample(int(patch), int(window), 0) for patch, window in self._phases[0]]
+            whole = self._phases[0]
+            evenly = np.linspace(0, len(whole) - 1, self.samples).round().astype(np.int64)
+            return [_Sample(int(patch), int(window), 0) for patch, window in whole[evenly]]
         pairs = self._phases[generator.integers(len(self._phases))]
+        if len(pairs) > self._at_most:
+            pairs = pairs[np.sort(generator.choice(len(pairs), self._at_most, replace=False))]
         patches = np.unique(pairs[:, 0])
         rank = np.argsort(generator.permutation(len(patches)))
         group = rank[np.searchsorted(patches, pairs[:, 0])] // self._group

@@ -200,6 +200,31 @@ def test_a_stride_takes_every_nth_window(made):
     assert windows.tolist() == samples.windows_of("test")["id"].tolist()[::3]
 
 
+def test_an_epoch_of_at_most_so_many_draws_others_each_time(made):
+    samples, cube = made
+    loader = Loader(samples, cube, "training", batch=4, at_most=6)
+    assert (loader.samples, len(loader)) == (6, 2)
+
+    def seen(generator):
+        return [
+            pair
+            for batch in loader.epoch(generator)
+            for pair in zip(batch.patches.tolist(), batch.windows.tolist(), strict=True)
+        ]
+
+    drawn = [seen(np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) == 6
+    assert set(drawn[0]) != set(drawn[2])
+    spaced = seen(None)
+    every = Loader(samples, cube, "training", batch=4)
+    known = [(p, w) for b in every.epoch() for p, w in zip(b.patches, b.windows, strict=True)]
+    assert len(known) > 6
+    places = [known.index(pair) for pair in spaced]
+    assert (places[0], places[-1]) == (0, len(known) - 1)
+    assert np.ptp(np.diff(places)) <= 1
+
+
 def test_the_background_ends_with_the_reader(made):
     samples, cube = made
     batches = Loader(samples, cube, "training", batch=1).epoch()
