@@ -28,6 +28,7 @@ async function start() {
   const events = about.classes ? [] : await loadJson("events");
   const normal = { ...FIRST, threshold: Math.round(about.threshold * 100) };
   if (about.classes) normal.layer = "class";
+  if (about.unmapped) normal.layer = "none"; // there is nothing to load
   const series = new Series(about.cells);
   const byId = new Map(events.map((event) => [event.id, event]));
   let state = read(location.hash, normal);
@@ -107,7 +108,9 @@ function describe(about, events) {
   $("spread-choice").hidden = !about.mostSpread;
   $("known-row").hidden = !about.known.length;
   $("ground-set").hidden = !about.ground;
-  $("no-ground").hidden = Boolean(about.ground);
+  $("no-ground").hidden = Boolean(about.ground || about.unmapped);
+  $("change-set").hidden = $("timebar").hidden = Boolean(about.unmapped);
+  if (about.unmapped) unmapped(about.unmapped);
   $("nothing").textContent = about.windows.length
     ? `No change found: nowhere do the windows around one date score ${about.threshold.toFixed(2)} in the mean.`
     : "No data: no window of time could be mapped, so that nothing can be said of this area.";
@@ -117,6 +120,14 @@ function describe(about, events) {
       ? `Map of the land cover of ${about.area}. The list of classes says how much there is of each.`
       : `Map of ${about.area} with ${events.length} change events. The list of events leads to each.`,
   );
+}
+
+/** Why nothing is shown. */
+function unmapped({ verdict, found, remedy }) {
+  $("unmapped").hidden = false;
+  $("verdict").textContent = verdict;
+  $("found").textContent = `What was found: ${found}.`;
+  $("remedy").textContent = `What to do: ${remedy}.`;
 }
 
 /** Lets every control change the state. */

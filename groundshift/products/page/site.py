@@ -13,11 +13,13 @@ from pyproj import Transformer
 
 from groundshift.domain.cells import Cell
 from groundshift.products import pictures
+from groundshift.products.canvas import Canvas
 from groundshift.products.page.chunks import DATA, PAGE, write_json
 from groundshift.products.page.features import event_features, known_features
-from groundshift.products.page.rasters import MOST_SPREAD, Rasters, first_day
+from groundshift.products.page.rasters import LONGEST, MOST_SPREAD, Rasters, first_day
 from groundshift.products.page.series import SERIES
 from groundshift.products.report.compose import Background
+from groundshift.products.report.unmapped import Unmapped
 from groundshift.products.survey import Survey
 
 INDEX = "index.html"
@@ -66,6 +68,41 @@ def write_site(survey: Survey, background: Background) -> Path:
     write_json(data, "events", event_features(survey.events, canvas.grid))
     copy_static(folder)
     return folder / INDEX
+
+
+def write_empty_site(target: Path, run: Unmapped) -> Path:
+    """Write the map page of an area without maps: where it lies, and why nothing is shown.
+
+    Args:
+        target: folder whose `page` it becomes.
+        run: what there is to say.
+
+    Returns:
+        Its `index.html`.
+    """
+    data = target / DATA
+    canvas = Canvas.over(run.cells, LONGEST)
+    about = {
+        "area": run.area,
+        "period": run.period,
+        "firstDay": first_day(run.period),
+        "threshold": 1,
+        "grid": grid_of(canvas.grid),
+        "factor": canvas.factor,
+        "mostSpread": None,
+        "cells": [],
+        "windows": [],
+        "hectares": [],
+        "ground": None,
+        "colours": colours(),
+        "known": [],
+        "licences": list(run.licences),
+        "unmapped": {"verdict": run.verdict, "found": run.found, "remedy": run.remedy},
+    }
+    write_json(data, "about", about)
+    write_json(data, "events", [])
+    copy_static(target / PAGE)
+    return target / PAGE / INDEX
 
 
 def copy_static(folder: Path) -> None:
