@@ -109,7 +109,8 @@ function describe(about, events) {
   $("known-row").hidden = !about.known.length;
   $("ground-set").hidden = !about.ground;
   $("no-ground").hidden = Boolean(about.ground || about.unmapped);
-  $("change-set").hidden = $("timebar").hidden = Boolean(about.unmapped);
+  $("change-set").hidden = Boolean(about.unmapped);
+  $("timebar").hidden = Boolean(about.unmapped || about.classes);
   if (about.unmapped) unmapped(about.unmapped);
   $("nothing").textContent = about.windows.length
     ? `No change found: nowhere do the windows around one date score ${about.threshold.toFixed(2)} in the mean.`
