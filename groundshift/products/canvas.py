@@ -170,7 +170,7 @@ def backdrops(
     dates: list[tuple[int, int, int, int]] = []
     sensor = None
     for cell_cube in cubes.values():
-        sensor = _shown_sensor(cell_cube)
+        sensor = shown_sensor(cell_cube)
         if sensor is None:
             return None
         first, second = _looks(cell_cube, sensor)
@@ -212,7 +212,7 @@ def ground_at(
     """
     image = canvas.blank(3)
     for cell_cube in cubes.values():
-        sensor = _shown_sensor(cell_cube)
+        sensor = shown_sensor(cell_cube)
         if sensor is None:
             continue
         _, _, looks = cell_cube.looks(sensor.name, slice(0, 0), slice(0, 0), (0,))
@@ -223,7 +223,7 @@ def ground_at(
     return stretch(image, limits)
 
 
-def _shown_sensor(cell_cube: "CellCube") -> Sensor | None:
+def shown_sensor(cell_cube: "CellCube") -> Sensor | None:
     """The optical sensor; a radar where there is no optical one."""
     role = next((r for r in ("optical", "radar_a", "radar_b") if r in cell_cube.roles), None)
     return None if role is None else cell_cube.sensors[cell_cube.roles[role]]

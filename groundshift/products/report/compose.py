@@ -108,7 +108,7 @@ def write_report(survey: Survey, background: Background) -> tuple[Path, Path]:
             known=found.match_known(events, background.truth, background.wanted),
             truth_given=background.truth is not None,
             courses=survey.courses,
-            chips=chips(events, background.cubes, survey.canvas, grounds),
+            chips=chips(events, background.cubes, grounds[0].limits if grounds else None),
             threshold=survey.threshold,
             period=background.period,
         ),
