@@ -105,11 +105,7 @@ class Rasters:
         grounds: tuple[Backdrop, Backdrop] | None,
     ) -> None:
         for name, ground in zip(("before", "after"), grounds or (), strict=False):
-            path = self.data / where / f"{name}.webp"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            picture = Image.fromarray(pictures.paint_ground(ground.image))
-            exact = picture.width * picture.height <= _SMALL
-            picture.save(path, "WEBP", quality=_QUALITY, method=6, lossless=exact)
+            save_ground(self.data / where / f"{name}.webp", ground.image)
         greatest, day = canvas.blank(), canvas.blank(dtype=np.int32, fill=NO_DATE)
         for cell in cells:
             values, its_day = (
@@ -140,6 +136,14 @@ class Rasters:
 
     def _scores(self, key: str, scores: NDArray[np.float32]) -> None:
         write_chunk(self.data, key, quantise(scores, 0, 1).tobytes())
+
+
+def save_ground(path: Path, image: NDArray[np.float32]) -> None:
+    """Save an image of the ground, [y, x, 3] in 0...1, as the page shows it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(pictures.paint_ground(image))
+    exact = picture.width * picture.height <= _SMALL
+    picture.save(path, "WEBP", quality=_QUALITY, method=6, lossless=exact)
 
 
 def first_day(period: tuple[int, int]) -> int:
