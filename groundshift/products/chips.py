@@ -45,7 +45,8 @@ def event_chip(
 ) -> Chip | None:
     """The ground before and after an event.
 
-    Each is the median of the clearest looks next to the interval of its date.
+    Each is the median of the clearest looks next to the interval of its date; where that interval
+    begins before the first look or ends after the last one, next to the date itself.
 
     Args:
         cubes: of the cells, by id.
@@ -64,11 +65,8 @@ def event_chip(
     if sensor.kind == "radar":
         values = 10 * np.log10(np.maximum(values, _LEAST_POWER))
     values = np.broadcast_to(values, (*values.shape[:3], 3))
-    times = cube.times[steps]
-    first, last = (event[name].timestamp() for name in ("date_from", "date_to"))
-    before = np.flatnonzero(times <= first)[-_CANDIDATES:]
-    after = np.flatnonzero(times >= last)[:_CANDIDATES]
-    images = [_composite(values, fresh, looks) for looks in (before, after)]
+    looks = _before_and_after(cube.times[steps], fresh, event)
+    images = [_composite(values, fresh, own) for own in looks]
     chosen = limits or value_limits(*images)
     inverse = ~cube.cell.grid.transform
 
@@ -103,6 +101,18 @@ def _place(cell: Cell, geometry: BaseGeometry) -> tuple[slice, slice]:
         begin = min(max(round(middle - width / 2), 0), size - width)
         spans.append(slice(begin, begin + width))
     return spans[0], spans[1]
+
+
+def _before_and_after(
+    times: NDArray[np.int64], fresh: NDArray[np.bool_], event: pd.Series
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Looks that come into question, of those that saw any of the place."""
+    seen = np.flatnonzero(fresh.any(axis=(1, 2)))
+    when = times[seen]
+    first, date, last = (event[name].timestamp() for name in ("date_from", "date", "date_to"))
+    before = next((own for end in (first, date) if len(own := seen[when <= end])), seen[:1])
+    after = next((own for start in (last, date) if len(own := seen[when >= start])), seen[-1:])
+    return before[-_CANDIDATES:], after[:_CANDIDATES]
 
 
 def _composite(

@@ -25,7 +25,8 @@ def event(cube: Cube) -> gpd.GeoDataFrame:
     right, bottom = transform @ (columns.stop, rows.stop)
     shape = shapely.box(left, bottom, right, top)
     date = [pd.Timestamp(CHANGE)]
-    known = {"id": ["west-0001"], "cells": ["west"], "date_from": date, "date_to": date}
+    known = {"id": ["west-0001"], "cells": ["west"]}
+    known |= dict.fromkeys(("date_from", "date", "date_to"), date)
     return gpd.GeoDataFrame(known, geometry=[shape], crs="EPSG:32631")
 
 
@@ -58,9 +59,19 @@ def test_what_is_shown_lies_next_to_the_events_own_date(
     cube: Cube, event: gpd.GeoDataFrame
 ) -> None:
     late = pd.Timestamp(CHANGE) + pd.Timedelta(days=120)
-    event = event.assign(date_from=late, date_to=late)
+    event = event.assign(date_from=late, date=late, date_to=late)
     before, after = (picture_of(c) for c in chips(event, cube.cells, limits_of(cube))["west-0001"])
     assert np.abs(before - after).max() < 20, "the roof stood already"
+
+
+def test_an_interval_that_leaves_the_series_is_shown_by_its_date(
+    cube: Cube, event: gpd.GeoDataFrame
+) -> None:
+    year = pd.Timedelta(days=365)
+    event = event.assign(date_from=event["date"] - year, date_to=event["date"] + year)
+    before, after = (picture_of(c) for c in chips(event, cube.cells, limits_of(cube))["west-0001"])
+    middle = slice(16, 20), slice(14, 24)
+    assert (after[middle] - before[middle])[..., 2].min() > 60
 
 
 def test_without_an_image_of_the_ground_there_are_no_chips(
