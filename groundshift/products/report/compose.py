@@ -32,7 +32,7 @@ from groundshift.products.report.page import (
     Timeline,
     write_page,
 )
-from groundshift.products.report.seen import seen
+from groundshift.products.report.seen import acquired, seen
 from groundshift.products.report.years import years_table
 from groundshift.products.survey import Survey
 
@@ -137,12 +137,15 @@ def _cube(background: Background) -> Manifest:
 
 def _cost(survey: Survey, background: Background) -> Table:
     pixels = sum(int(np.prod(cell.core.shape)) for cell in survey.windows)
+    price = acquired(_cube(background)).values()
     return request.cost(
         background.chain,
         square_kilometres=pixels * pixel_area(survey.canvas.grid) / 1e6,
         period=background.period,
         pixels=pixels,
         windows=len(survey.hectares),
+        units=sum(own["units"] for own in price),
+        travelling=sum(own["bytes"] for own in price),
     )
 
 
