@@ -80,8 +80,11 @@ def _cells(
 
 
 def acquired(cube: Manifest) -> dict[str, dict[str, float]]:
-    """By sensor, summed over a collection's cells: acquisitions, those without a valid pixel, and
-    the price of asking for them once (processing units, bytes), where they have one.
+    """Acquisitions by sensor, summed over a collection's cells.
+
+    Returns:
+        How many, those without a valid pixel, and the price of asking for them once (processing
+        units, bytes), 0 where they have none.
     """
     parts = list(cube.parts.values()) if isinstance(cube, JoinedManifest) else [cube]
     total: dict[str, dict[str, float]] = {}
