@@ -32,16 +32,18 @@ _LONG_GAP = 0.95  # quantile of the gaps between steps
 ABSENT = -1
 """Index where a window has no neighbour."""
 
+OWN_STEPS = ("first", "stop")
+"""Columns of the half-open range of a window's steps."""
+NEIGHBOURS = ("previous_first", "previous_stop", "next_first", "next_stop")
+"""Likewise of the windows before and after it."""
+
 COLUMNS = (
     "id",
     "cell",
     "kind",
-    "previous_first",
-    "previous_stop",
-    "first",
-    "stop",
-    "next_first",
-    "next_stop",
+    *NEIGHBOURS[:2],
+    *OWN_STEPS,
+    *NEIGHBOURS[2:],
     "start",
     "end",
     "steps",

@@ -43,6 +43,7 @@ class Mapped:
         chain: manifests of all inputs, latest stage first; the cube's is the last.
         settings: of the maps.
         licences: licence and attribution lines.
+        page: relative address of the map page.
     """
 
     area: str
@@ -54,6 +55,7 @@ class Mapped:
     chain: Sequence[Manifest]
     settings: Mapping[str, Any]
     licences: Sequence[str]
+    page: str
 
     @property
     def hectares(self) -> NDArray[np.float64]:
@@ -74,6 +76,7 @@ class _Page:
     lineage: Table
     settings: Sequence[Table]
     licences: Sequence[str]
+    page: str
 
 
 def write_landcover_report(folder: Path, mapped: Mapped) -> None:
@@ -106,6 +109,7 @@ def write_landcover_report(folder: Path, mapped: Mapped) -> None:
         lineage=lineage_table(mapped.chain),
         settings=settings_tables(mapped.chain, mapped.settings),
         licences=mapped.licences,
+        page=mapped.page,
     )
     render(folder / REPORT, _TEMPLATE, page=page)
 

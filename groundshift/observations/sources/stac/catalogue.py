@@ -24,6 +24,7 @@ from groundshift.settings import PeriodSettings, StacSensorSettings
 
 _PAGE = 100
 _SAME_GROUND = 0.5  # of the smaller outline: more of it twice is one granule in two processings
+_SAME_TIME = 5  # seconds, within which processings of one slice agree; slices are 25 s long
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,9 +246,12 @@ def _newest(group: Sequence[Granule]) -> Overpass:
 def _same(one: Granule, other: Granule) -> bool:
     """Whether two items are processings of one granule.
 
-    A tile at the end of a data strip comes in two parts, which are none.
+    A tile at the end of a data strip comes in two parts, which are none; nor are neighbouring
+    slices of radar, which have no tile, however much of a short one lies in the next.
     """
     if one.tile != other.tile:
+        return False
+    if not one.tile and abs(one.time - other.time) > _SAME_TIME:
         return False
     smaller = min(one.outline.area, other.outline.area)
     return bool(one.outline.intersection(other.outline).area > _SAME_GROUND * smaller)
