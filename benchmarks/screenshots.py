@@ -2,7 +2,8 @@
 
     python -m benchmarks.screenshots MAPS NAME
 
-Writes docs/images/NAME-*.webp: report and page at desktop and phone size. Needs Debian's chromium.
+Writes docs/images/NAME-*.webp: report and page at desktop and phone size, and where there are
+events one of them, the ground compared, and their table. Needs Debian's chromium.
 """
 
 import argparse
@@ -48,6 +49,18 @@ def settle(page: Any) -> None:
     page.wait_for_timeout(800)
 
 
+def show_events(browser: Any, address: str, report: str, name: str) -> None:
+    """The ground before and after with known changes, and the report's table of events."""
+    dark = "#ground=compare&layer=none&swipe=52&known=on"
+    with page_of(browser, f"{address}{dark}", **DESKTOP, color_scheme="dark") as page:
+        save(page.screenshot(), f"{name}-compare-desktop")
+    with page_of(browser, report, **DESKTOP) as page:
+        box = page.locator("h2", has_text="Events").bounding_box()
+        page.evaluate("top => scrollTo(0, top - 12)", box["y"])
+        settle(page)
+        save(page.screenshot(), f"{name}-events-desktop")
+
+
 def main() -> None:
     """Take all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -62,19 +75,15 @@ def main() -> None:
         for size, options in (("desktop", DESKTOP), ("phone", PHONE)):
             with page_of(browser, address, **options) as page:
                 save(page.screenshot(), f"{given.name}-page-{size}")
-                page.locator("#list button").first.click()
-                settle(page)
-                save(page.screenshot(), f"{given.name}-card-{size}")
+                events = page.locator("#list button")
+                if found := events.count():
+                    events.first.click()
+                    settle(page)
+                    save(page.screenshot(), f"{given.name}-card-{size}")
             with page_of(browser, report, **options) as page:
                 save(page.screenshot(), f"{given.name}-report-{size}")
-        dark = "#ground=compare&layer=none&swipe=52&known=on"
-        with page_of(browser, f"{address}{dark}", **DESKTOP, color_scheme="dark") as page:
-            save(page.screenshot(), f"{given.name}-compare-desktop")
-        with page_of(browser, report, **DESKTOP) as page:
-            box = page.locator("h2", has_text="Events").bounding_box()
-            page.evaluate("top => scrollTo(0, top - 12)", box["y"])
-            settle(page)
-            save(page.screenshot(), f"{given.name}-events-desktop")
+        if found:
+            show_events(browser, address, report, given.name)
         browser.close()
 
 

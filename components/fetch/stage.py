@@ -112,6 +112,7 @@ def run(
         draft.licences.update(source.licences)
         draft.summary.update(_summary(source, cells, records))
         draft.record["news"] = list(arrived)
+        draft.record["price"] = _price(opened, cells)
     manifest = draft.finished
     compared = _settled(bought, opened, observations)
     return Summary(
@@ -271,6 +272,16 @@ def _summary(source: Source, cells: Sequence[Cell], records: Iterable[Record]) -
         "sensors": {name: sensor.to_dict() for name, sensor in source.sensors.items()},
         "counts": counts,
     }
+
+
+def _price(source: Source, cells: Sequence[Cell]) -> dict[str, dict[str, float]]:
+    """What the images cost to ask for once, by sensor; nothing where they cost nothing."""
+    price: dict[str, dict[str, float]] = {}
+    for cost in costs_of(source, source.acquisitions, cells):
+        own = price.setdefault(cost.sensor, {"units": 0.0, "bytes": 0.0})
+        own["units"] += cost.units
+        own["bytes"] += cost.bytes
+    return price
 
 
 def _metrics(counts: dict[str, dict[str, Any]]) -> dict[str, float]:

@@ -192,9 +192,10 @@ def hash_cell(
 
 
 def acquired(source: Source) -> dict[str, Any]:
-    """What was acquired by sensor, for the record: the cube itself holds what was seen."""
+    """What was acquired by sensor and its price, for the record: the cube holds what was seen."""
+    price = source.manifest.record.get("price", {})
     counts: dict[str, Any] = source.manifest.summary.get("counts", {})
-    return counts
+    return {name: own | price.get(name, {}) for name, own in counts.items()}
 
 
 def cell_entry(plan: CellPlan, revision: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A picture grid over all cells of an area, coarse enough for a page, and images on it."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import geopandas as gpd
@@ -138,6 +138,19 @@ def _blocks(values: NDArray[Any], factor: int, fill: float) -> NDArray[Any]:
 
 
 @dataclass(frozen=True)
+class _Look:
+    """A look at picture resolution, [y, x, band] in the sensor's units.
+
+    Attributes:
+        fresh: NaN where it saw nothing.
+        carried: with what earlier looks saw there; NaN where none did.
+    """
+
+    fresh: NDArray[np.float32]
+    carried: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class Backdrop:
     """An image of the ground: red, green and blue, or grey three times, 0...1."""
 
@@ -170,7 +183,7 @@ def backdrops(
     dates: list[tuple[int, int, int, int]] = []
     sensor = None
     for cell_cube in cubes.values():
-        sensor = _shown_sensor(cell_cube)
+        sensor = shown_sensor(cell_cube)
         if sensor is None:
             return None
         first, second = _looks(cell_cube, sensor)
@@ -197,33 +210,50 @@ def backdrops(
     return before, after
 
 
-def ground_at(
-    cubes: Mapping[str, "CellCube"], canvas: Canvas, time: int, limits: tuple[float, float]
-) -> NDArray[np.float32]:
-    """The ground as it was last seen up to an instant, stretched: [y, x, 3] in 0...1.
+@dataclass(frozen=True)
+class GroundSeries:
+    """The ground as it was last seen, asked for in the order of time: no look is read twice.
 
-    It is the median of the last looks, so that a cloud that the mask missed is not drawn.
-
-    Args:
+    Attributes:
         cubes: of the cells.
         canvas: the picture grid.
-        time: in seconds since 1970.
         limits: values shown as 0 and 1.
     """
-    image = canvas.blank(3)
-    for cell_cube in cubes.values():
-        sensor = _shown_sensor(cell_cube)
-        if sensor is None:
-            continue
-        _, _, looks = cell_cube.looks(sensor.name, slice(0, 0), slice(0, 0), (0,))
-        last = looks[cell_cube.times[looks] <= time][-_COMPOSITE:]
-        if len(last):
-            own = _composite(cell_cube, sensor, last, canvas.factor)
-            canvas.paste(image, cell_cube.cell, own)
-    return stretch(image, limits)
+
+    cubes: Mapping[str, "CellCube"]
+    canvas: Canvas
+    limits: tuple[float, float]
+    _looks: dict[str, dict[int, _Look]] = field(default_factory=dict)
+    """By cell and step, those that the last picture was made of."""
+
+    def at(self, time: int) -> NDArray[np.float32]:
+        """The ground up to an instant, stretched: [y, x, 3] in 0...1.
+
+        It is the median of the last looks, so that a cloud that the mask missed is not drawn.
+
+        Args:
+            time: in seconds since 1970.
+        """
+        image = self.canvas.blank(3)
+        for name, cell_cube in self.cubes.items():
+            sensor = shown_sensor(cell_cube)
+            if sensor is None:
+                continue
+            _, _, steps = cell_cube.looks(sensor.name, slice(0, 0), slice(0, 0), (0,))
+            last = steps[cell_cube.times[steps] <= time][-_COMPOSITE:].tolist()
+            known = self._looks.get(name, {})
+            factor = self.canvas.factor
+            looks = {
+                step: known[step] if step in known else _whole_look(cell_cube, sensor, step, factor)
+                for step in last
+            }
+            self._looks[name] = looks
+            if looks:
+                self.canvas.paste(image, cell_cube.cell, _shown(sensor, list(looks.values())))
+        return stretch(image, self.limits)
 
 
-def _shown_sensor(cell_cube: "CellCube") -> Sensor | None:
+def shown_sensor(cell_cube: "CellCube") -> Sensor | None:
     """The optical sensor; a radar where there is no optical one."""
     role = next((r for r in ("optical", "radar_a", "radar_b") if r in cell_cube.roles), None)
     return None if role is None else cell_cube.sensors[cell_cube.roles[role]]
@@ -273,24 +303,48 @@ def _composite(
 
     A pixel that none of them saw takes what the last of them carried forward.
     """
-    bands = shown_bands(sensor)
-    inner_rows, inner_columns = cell_cube.cell.inner
+    return np.concatenate(
+        [
+            _shown(sensor, [_look(cell_cube, sensor, int(step), y, factor) for step in steps])
+            for y in _strips(cell_cube, sensor, factor)
+        ]
+    )
+
+
+def _strips(cell_cube: "CellCube", sensor: Sensor, factor: int) -> list[slice]:
+    """Rows of a cell that are held at once, in whole picture pixels."""
+    inner, _ = cell_cube.cell.inner
     height, width = cell_cube.cell.core.shape
-    rows = max(1, _STRIP_VALUES // (width * len(bands)) // factor) * factor
-    strips = []
-    for top in range(0, height, rows):
-        y = slice(inner_rows.start + top, inner_rows.start + min(top + rows, height))
-        looks = []
-        carried = np.zeros(0, np.float32)
-        for step in steps:
-            frames = cell_cube.read(sensor.name, step, step + 1, y, inner_columns, bands)
-            values = frames.values[0, ::factor, ::factor]
-            fresh, age = (a[0, ::factor, ::factor, None] for a in (frames.fresh, frames.age_days))
-            looks.append(np.where(fresh, values, np.nan))
-            carried = np.where(age >= 0, values, np.nan)
-        middle = _median(np.stack(looks))
-        strips.append(np.where(np.isfinite(middle), middle, carried))
-    image = np.concatenate(strips)
+    rows = max(1, _STRIP_VALUES // (width * len(shown_bands(sensor))) // factor) * factor
+    return [
+        slice(inner.start + top, inner.start + min(top + rows, height))
+        for top in range(0, height, rows)
+    ]
+
+
+def _look(cell_cube: "CellCube", sensor: Sensor, step: int, y: slice, factor: int) -> _Look:
+    """One look at some rows of a cell."""
+    _, columns = cell_cube.cell.inner
+    frames = cell_cube.read(sensor.name, step, step + 1, y, columns, shown_bands(sensor))
+    values = frames.values[0, ::factor, ::factor]
+    fresh, age = (a[0, ::factor, ::factor, None] for a in (frames.fresh, frames.age_days))
+    return _Look(np.where(fresh, values, np.nan), np.where(age >= 0, values, np.nan))
+
+
+def _whole_look(cell_cube: "CellCube", sensor: Sensor, step: int, factor: int) -> _Look:
+    """One look at a whole cell."""
+    strips = _strips(cell_cube, sensor, factor)
+    parts = [_look(cell_cube, sensor, step, y, factor) for y in strips]
+    return _Look(
+        np.concatenate([part.fresh for part in parts]),
+        np.concatenate([part.carried for part in parts]),
+    )
+
+
+def _shown(sensor: Sensor, looks: Sequence[_Look]) -> NDArray[np.float32]:
+    """Median of looks in time, as it is shown: [y, x, 3], a radar in dB."""
+    middle = _median(np.stack([look.fresh for look in looks]))
+    image = np.where(np.isfinite(middle), middle, looks[-1].carried)
     if sensor.kind == "radar":
         image = 10 * np.log10(np.maximum(image, 1e-6))
     return np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.float32)

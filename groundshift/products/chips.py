@@ -1,6 +1,7 @@
 """Small pictures of an event: the ground before and after, with its outline."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,11 @@ from shapely.geometry.base import BaseGeometry
 
 from groundshift.cube.store import CellCube
 from groundshift.domain.cells import Cell
-from groundshift.products.canvas import shown_bands, stretch, value_limits
+from groundshift.products.canvas import shown_bands, shown_sensor, stretch, value_limits
 from groundshift.products.pictures import EVENT_COLOUR, encode_png, paint_ground
 
 EDGE = 176
-"""Edge of each of the two pictures."""
+"""Edge of each of the two pictures of a PNG."""
 
 _MARGIN = 12  # pixels of the ground shown around an event, at least
 _GAP = 6
@@ -24,38 +25,68 @@ _COMPOSITE = 3  # of which so many of the clearest are shown
 _LEAST_POWER = 1e-5
 
 
-def event_chip(cubes: Mapping[str, CellCube], event: pd.Series) -> bytes | None:
-    """The ground before and after an event side by side, as PNG.
+@dataclass(frozen=True)
+class Chip:
+    """An event's ground before and after.
 
-    Each is the median of the clearest looks next to the interval of its date.
+    Attributes:
+        before: [y, x, 3] in 0...1, NaN where nothing was seen.
+        after: likewise.
+        outline: of the event in pixels of the two, x to the right, y down.
+    """
+
+    before: NDArray[np.float32]
+    after: NDArray[np.float32]
+    outline: BaseGeometry
+
+
+def event_chip(
+    cubes: Mapping[str, CellCube], event: pd.Series, limits: tuple[float, float] | None = None
+) -> Chip | None:
+    """The ground before and after an event.
+
+    Each is the median of the clearest looks next to the interval of its date; where that interval
+    begins before the first look or ends after the last one, next to the date itself.
 
     Args:
         cubes: of the cells, by id.
         event: a row of the table of events.
+        limits: values shown as 0 and 1; by default the chip's own 2nd and 98th percentile.
 
     Returns:
         None where no cube shows the event.
     """
     cube = next((cubes[cell] for cell in event["cells"].split(", ") if cell in cubes), None)
-    role = next((r for r in ("optical", "radar_a", "radar_b") if cube and r in cube.roles), None)
-    if cube is None or role is None:
+    sensor = None if cube is None else shown_sensor(cube)
+    if cube is None or sensor is None:
         return None
-    outline = event["geometry"]
-    rows, columns = _place(cube.cell, outline)
-    sensor = cube.sensors[cube.roles[role]]
+    rows, columns = _place(cube.cell, event["geometry"])
     values, fresh, steps = cube.looks(sensor.name, rows, columns, shown_bands(sensor))
     if sensor.kind == "radar":
         values = 10 * np.log10(np.maximum(values, _LEAST_POWER))
     values = np.broadcast_to(values, (*values.shape[:3], 3))
-    times = cube.times[steps]
-    first, last = (event[name].timestamp() for name in ("date_from", "date_to"))
-    before = np.flatnonzero(times <= first)[-_CANDIDATES:]
-    after = np.flatnonzero(times >= last)[:_CANDIDATES]
-    images = [_composite(values, fresh, looks) for looks in (before, after)]
-    limits = value_limits(*images)
-    images = [stretch(image, limits) for image in images]
-    rings = _in_pixels(cube.cell, outline, rows, columns)
-    return encode_png(_side_by_side([paint_ground(image) for image in images], rings))
+    looks = _before_and_after(cube.times[steps], fresh, event)
+    images = [_composite(values, fresh, own) for own in looks]
+    chosen = limits or value_limits(*images)
+    inverse = ~cube.cell.grid.transform
+
+    def in_pixels(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, y = inverse @ (points[:, 0], points[:, 1])
+        return np.column_stack([x - columns.start, y - rows.start])
+
+    outline = shapely.transform(event["geometry"], in_pixels)
+    return Chip(stretch(images[0], chosen), stretch(images[1], chosen), outline)
+
+
+def to_png(chip: Chip) -> bytes:
+    """The two pictures side by side, with the outline drawn on both."""
+    rings = [
+        np.array(ring.coords)[:, :2]
+        for polygon in shapely.get_parts(chip.outline)
+        for ring in (polygon.exterior, *polygon.interiors)
+    ]
+    pictures = [paint_ground(image) for image in (chip.before, chip.after)]
+    return encode_png(_side_by_side(pictures, rings))
 
 
 def _place(cell: Cell, geometry: BaseGeometry) -> tuple[slice, slice]:
@@ -72,6 +103,18 @@ def _place(cell: Cell, geometry: BaseGeometry) -> tuple[slice, slice]:
     return spans[0], spans[1]
 
 
+def _before_and_after(
+    times: NDArray[np.int64], fresh: NDArray[np.bool_], event: pd.Series
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Looks that come into question, of those that saw any of the place."""
+    seen = np.flatnonzero(fresh.any(axis=(1, 2)))
+    when = times[seen]
+    first, date, last = (event[name].timestamp() for name in ("date_from", "date", "date_to"))
+    before = next((own for end in (first, date) if len(own := seen[when <= end])), seen[:1])
+    after = next((own for start in (last, date) if len(own := seen[when >= start])), seen[-1:])
+    return before[-_CANDIDATES:], after[:_CANDIDATES]
+
+
 def _composite(
     values: NDArray[np.float32], fresh: NDArray[np.bool_], looks: NDArray[np.intp]
 ) -> NDArray[np.float32]:
@@ -83,20 +126,6 @@ def _composite(
     image = np.full((*fresh.shape[1:], 3), np.nan, np.float32)
     image[seen] = np.nanmedian(shown[:, seen], axis=0)
     return image
-
-
-def _in_pixels(
-    cell: Cell, geometry: BaseGeometry, rows: slice, columns: slice
-) -> Sequence[NDArray[np.float64]]:
-    """Rings of an outline in pixels of a place, [point, x y]."""
-    inverse = ~cell.grid.transform
-    rings = []
-    for polygon in shapely.get_parts(geometry):
-        for ring in (polygon.exterior, *polygon.interiors):
-            points = np.array(ring.coords)[:, :2]
-            x, y = inverse @ (points[:, 0], points[:, 1])
-            rings.append(np.column_stack([x - columns.start, y - rows.start]))
-    return rings
 
 
 def _side_by_side(

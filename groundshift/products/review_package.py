@@ -26,7 +26,7 @@ from groundshift.cube.store import CellCube
 from groundshift.errors import ContractError
 from groundshift.events.reviews import TYPES, check
 from groundshift.events.table import WITHDRAWN
-from groundshift.products.chips import event_chip
+from groundshift.products.chips import event_chip, to_png
 from groundshift.products.qgis import review_style
 
 EVENTS, CHIP = "events", "chip"
@@ -84,11 +84,16 @@ def write_events_package(
     weight = table["area_m2"] * table["score"] * table["uncertainty"].fillna(1)
     table = table.assign(weight=weight).sort_values(["weight", "id"], ascending=[False, True])
     table = table.assign(rank=np.arange(1, len(table) + 1))
-    rows = ({**event.to_dict(), CHIP: event_chip(cubes, event)} for _, event in table.iterrows())
+    rows = ({**event.to_dict(), CHIP: _picture(cubes, event)} for _, event in table.iterrows())
     write_layer(path, EVENTS, rows, _SHOWN, str(table.crs), geometry="MultiPolygon")
     write_about(path, {**about, "events": " ".join(table["id"])})
     write_style(path, EVENTS, review_style(CHIP))
     return len(table)
+
+
+def _picture(cubes: Mapping[str, CellCube], event: pd.Series) -> bytes | None:
+    chip = event_chip(cubes, event)
+    return None if chip is None else to_png(chip)
 
 
 def read_events_package(

@@ -17,7 +17,7 @@ from groundshift.domain.cells import Cell
 from groundshift.domain.time import isoformat
 from groundshift.errors import ContractError
 from groundshift.products import pictures
-from groundshift.products.canvas import Canvas, backdrops, ground_at
+from groundshift.products.canvas import Canvas, GroundSeries, backdrops
 from groundshift.products.events_io import GEOPARQUET
 from groundshift.products.maps import CONTRACT as MAPS
 from groundshift.products.maps import MapWindow, mapped_windows
@@ -86,11 +86,11 @@ def draw_frames(scenes: Scenes) -> Iterator[Picture]:
             f"{scenes.folder}: expected a window and images of the ground for a time-lapse, found "
             f"{len(windows)} windows and {'no' if grounds is None else 'some'} images"
         )
+    series = GroundSeries(scenes.cubes, canvas, grounds[0].limits)
     picks = np.unique(np.linspace(0, len(windows) - 1, min(len(windows), MOST_FRAMES)).round())
     for number in picks.astype(int):
         window = windows[number]
-        ground = ground_at(scenes.cubes, canvas, window.middle, grounds[0].limits)
-        yield _frame(scenes, canvas, window, ground, (windows[0], windows[-1]))
+        yield _frame(scenes, canvas, window, series.at(window.middle), (windows[0], windows[-1]))
 
 
 def write_mp4(path: Path, frames: Sequence[Picture]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from components.fetch import planning
 from components.fetch.stage import run
+from groundshift.artifacts import read_manifest
 from groundshift.errors import BudgetError, SourceError
 from groundshift.observations.sources.hub import source
 from groundshift.observations.store import Observations
@@ -34,6 +35,8 @@ def test_the_plans_price_is_what_is_spent(hub, tmp_path, monkeypatch):
     fetch(tmp_path / "observations", settings)
     assert table["requests"].sum() == len(hub.asked) == 9 * 4
     assert table["units"].sum() == pytest.approx(hub.units)
+    price = read_manifest(tmp_path / "observations", "observations").record["price"]
+    assert sum(own["units"] for own in price.values()) == pytest.approx(hub.units)
     assert table["month"].unique().tolist() == ["2020-03"]
     assert "s1_asc: 3 images in 12 requests cost" in "; ".join(summary.notes)
 

@@ -109,8 +109,6 @@ function describe(about, events) {
   $("known-row").hidden = !about.known.length;
   $("ground-set").hidden = !about.ground;
   $("no-ground").hidden = Boolean(about.ground || about.unmapped);
-  $("change-set").hidden = Boolean(about.unmapped);
-  $("timebar").hidden = Boolean(about.unmapped || about.classes);
   if (about.unmapped) unmapped(about.unmapped);
   $("nothing").textContent = about.windows.length
     ? `No change found: nowhere do the windows around one date score ${about.threshold.toFixed(2)} in the mean.`
@@ -126,6 +124,7 @@ function describe(about, events) {
 /** Why nothing is shown. */
 function unmapped({ verdict, found, remedy }) {
   $("unmapped").hidden = false;
+  $("change-set").hidden = $("timebar").hidden = true;
   $("verdict").textContent = verdict;
   $("found").textContent = `What was found: ${found}.`;
   $("remedy").textContent = `What to do: ${remedy}.`;

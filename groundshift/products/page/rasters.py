@@ -163,11 +163,15 @@ def views_of(data: Path, cells: Sequence[Cell], cubes: Mapping[str, "CellCube"])
 
 def _write_grounds(folder: Path, grounds: tuple[Backdrop, Backdrop] | None) -> None:
     for name, ground in zip(("before", "after"), grounds or (), strict=False):
-        path = folder / f"{name}.webp"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture = Image.fromarray(pictures.paint_ground(ground.image))
-        exact = picture.width * picture.height <= _SMALL
-        picture.save(path, "WEBP", quality=_QUALITY, method=6, lossless=exact)
+        save_ground(folder / f"{name}.webp", ground.image)
+
+
+def save_ground(path: Path, image: NDArray[np.float32]) -> None:
+    """Save an image of the ground, [y, x, 3] in 0...1, as the page shows it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(pictures.paint_ground(image))
+    exact = picture.width * picture.height <= _SMALL
+    picture.save(path, "WEBP", quality=_QUALITY, method=6, lossless=exact)
 
 
 def first_day(period: tuple[int, int]) -> int:

@@ -32,7 +32,7 @@ from groundshift.products.report.page import (
     Timeline,
     write_page,
 )
-from groundshift.products.report.seen import seen
+from groundshift.products.report.seen import acquired, seen
 from groundshift.products.report.years import years_table
 from groundshift.products.survey import Survey
 
@@ -108,7 +108,7 @@ def write_report(survey: Survey, background: Background) -> tuple[Path, Path]:
             known=found.match_known(events, background.truth, background.wanted),
             truth_given=background.truth is not None,
             courses=survey.courses,
-            chips=chips(events, background.cubes, survey.canvas, grounds),
+            chips=chips(events, background.cubes, grounds[0].limits if grounds else None),
             threshold=survey.threshold,
             period=background.period,
         ),
@@ -137,12 +137,15 @@ def _cube(background: Background) -> Manifest:
 
 def _cost(survey: Survey, background: Background) -> Table:
     pixels = sum(int(np.prod(cell.core.shape)) for cell in survey.windows)
+    price = acquired(_cube(background)).values()
     return request.cost(
         background.chain,
         square_kilometres=pixels * pixel_area(survey.canvas.grid) / 1e6,
         period=background.period,
         pixels=pixels,
         windows=len(survey.hectares),
+        units=sum(own["units"] for own in price),
+        travelling=sum(own["bytes"] for own in price),
     )
 
 

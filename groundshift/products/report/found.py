@@ -6,6 +6,7 @@ from typing import Any
 
 import geopandas as gpd
 import pandas as pd
+from markupsafe import Markup
 from pyproj import Transformer
 
 from groundshift.domain.time import DAY
@@ -114,7 +115,7 @@ def _columns(told: Sequence[str], truth_given: bool) -> tuple[Column, ...]:
     columns = (
         Column("no.", number=True),
         Column("date"),
-        Column("from, to", wraps=True),
+        Column("from, to"),
         Column("score", number=True),
         Column("area, ha", number=True),
         Column("latitude, longitude", wraps=True),
@@ -166,7 +167,7 @@ def _seconds(instant: object) -> int:
 
 def _span(start: object, end: object) -> str:
     first, last = _day(start), _day(end)
-    return "sudden" if first == last else f"{first} to {last}"
+    return "sudden" if first == last else Markup(f"{first}<br>to {last}")
 
 
 def _day(instant: object) -> str:

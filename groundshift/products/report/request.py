@@ -54,6 +54,8 @@ def cost(
     period: tuple[int, int],
     pixels: int,
     windows: int,
+    units: float = 0,
+    travelling: float = 0,
 ) -> Table:
     """What a run took, as far as it is the same every time: what is stored, what was scored.
 
@@ -63,6 +65,8 @@ def cost(
         period: [start, end) in seconds.
         pixels: of the area.
         windows: that were mapped.
+        units: processing units that its images cost to ask for once.
+        travelling: bytes of these images, before compression.
     """
     share = square_kilometres * (period[1] - period[0]) / DAY / YEAR_DAYS
     rows = []
@@ -84,4 +88,10 @@ def cost(
         "stage took stands in the record of its manifest.json and with the run in MLflow; it "
         "differs from run to run, and this page doesn't."
     )
+    if units:
+        each = f" ({units / share:,.3g} per km² and year)" if share else ""
+        lead += (
+            f" To ask for its images once costs {units:,.0f} processing units{each}, for "
+            f"{travelling / 1e9:.3g} GB before compression."
+        )
     return Table("What it took", columns, rows, lead=lead)

@@ -14,6 +14,8 @@ from groundshift.domain.time import DAY, isoformat
 from groundshift.products.report.charts import CalendarRow, calendar
 from groundshift.products.report.page import Column, Row, Seen, Table
 
+_COUNTED = ("acquisitions", "quarantined", "units", "bytes")
+
 _CELLS, _STRIPS, _ROWS = 9, 6, 16
 """On how much of an area clouds are measured: cells, strips of a cell, rows of a strip."""
 
@@ -35,13 +37,13 @@ def seen(cubes: Mapping[str, CellCube], cube: Manifest, period: tuple[int, int])
         period: [start, end) of the calendar.
     """
     chosen = [list(cubes.values())[i] for i in _spread(len(cubes), _CELLS)]
-    acquired = _acquired(cube)
+    counts = acquired(cube)
     rows, drawn = [], []
     for name, sensor in sorted(next(iter(cubes.values())).sensors.items()):
         looks = _together([_looks(cell_cube, name) for cell_cube in chosen])
         optical = sensor.kind == "optical"
         drawn.append(CalendarRow(name, optical, looks.times.tolist(), looks.clear.tolist()))
-        rows.append(Row(_cells(name, sensor.kind, looks, acquired.get(name), optical)))
+        rows.append(Row(_cells(name, sensor.kind, looks, counts.get(name), optical)))
     columns = (
         Column("sensor"),
         Column("kind"),
@@ -62,14 +64,14 @@ def seen(cubes: Mapping[str, CellCube], cube: Manifest, period: tuple[int, int])
 
 
 def _cells(
-    name: str, kind: str, looks: Looks, counts: Mapping[str, int] | None, optical: bool
+    name: str, kind: str, looks: Looks, counts: Mapping[str, float] | None, optical: bool
 ) -> list[str]:
     gaps = [later - earlier for earlier, later in itertools.pairwise(looks.times.tolist())]
     return [
         name,
         kind,
-        str(counts["acquisitions"]) if counts else "",
-        str(counts["quarantined"]) if counts else "",
+        f"{counts['acquisitions']:g}" if counts else "",
+        f"{counts['quarantined']:g}" if counts else "",
         str(len(looks.times)),
         f"{1 - looks.clear.mean():.0%}" if optical and len(looks.clear) else "",
         str(round(max(gaps) / DAY)) if gaps else "",
@@ -77,15 +79,20 @@ def _cells(
     ]
 
 
-def _acquired(cube: Manifest) -> dict[str, dict[str, int]]:
-    """Acquisitions and those without a valid pixel by sensor, summed over a collection's cells."""
+def acquired(cube: Manifest) -> dict[str, dict[str, float]]:
+    """Acquisitions by sensor, summed over a collection's cells.
+
+    Returns:
+        How many, those without a valid pixel, and the price of asking for them once (processing
+        units, bytes), 0 where they have none.
+    """
     parts = list(cube.parts.values()) if isinstance(cube, JoinedManifest) else [cube]
-    total: dict[str, dict[str, int]] = {}
+    total: dict[str, dict[str, float]] = {}
     for part in parts:
         for name, counts in part.record.get("acquired", {}).items():
-            own = total.setdefault(name, {"acquisitions": 0, "quarantined": 0})
-            for key in own:
-                own[key] += int(counts[key])
+            own = total.setdefault(name, dict.fromkeys(_COUNTED, 0))
+            for key in _COUNTED:
+                own[key] += counts.get(key, 0)
     return total
 
 

@@ -53,7 +53,7 @@ def test_state_direction_and_review_are_shown_where_events_have_them() -> None:
         )
     )
     assert "review" not in told(table_of(start=DAY, end=DAY, score=0.75, review_verdict=None))
-    assert row["from, to"] == "2018-03-04 to 2018-03-13"
+    assert row["from, to"] == "2018-03-04<br>to 2018-03-13"
     assert row["score"] == "0.91"
     assert (row["state"], row["direction"], row["review"]) == (
         "confirmed",

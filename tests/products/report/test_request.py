@@ -31,3 +31,7 @@ def test_sizes_are_told_by_area_and_year() -> None:
     table = cost([SAMPLES], square_kilometres=100, period=period, pixels=10**6, windows=60)
     assert table.rows[0].cells == ("samples", "window", "2", "10")
     assert table.lead.startswith("60,000,000 scores")
+    assert "processing units" not in table.lead
+    priced = cost([SAMPLES], square_kilometres=100, period=period, pixels=10**6, windows=60,
+                  units=5000, travelling=2e9)  # fmt: skip
+    assert "5,000 processing units (25 per km² and year), for 2 GB" in priced.lead
