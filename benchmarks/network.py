@@ -61,20 +61,27 @@ class Work:
 
     @property
     def products(self) -> float:
-        """Multiplications of the convolutions of a block with its halo, as our kernel makes them.
+        """As `products_of` a pixel, on a block with its halo."""
+        return products_of(self.ranges) * (self.block + 2 * HALO) ** 2
 
-        In pixels of one window; of a frame's own convolutions each window has its share.
-        """
-        spec = NetworkSpec.of_era("s12")
-        radar, optical = spec.radar_filters, spec.optical_filters
-        frame = spec.radar_channels * radar + 4 * radar**2
-        frame += spec.optical_channels * optical + optical**2 + 4 * optical**2
-        recurrent = 4 * radar**2 + 4 * optical**2
-        ranges = self.ranges
-        steps = float((ranges[:, 1] - ranges[:, 0]).sum())
-        shared = float(sum(np.ptp(ranges[at : at + GROUP]) for at in range(0, self.windows, GROUP)))
-        winograd = 36 / 16
-        return winograd * (recurrent * steps + frame * shared) * (self.block + 2 * HALO) ** 2
+
+def products_of(ranges: NDArray[np.int64]) -> float:
+    """Multiplications of the convolutions of a pixel of some windows, as our kernel makes them.
+
+    Windows that are scored together make those of a frame once.
+
+    Args:
+        ranges: half-open ranges of steps, [window, 2].
+    """
+    spec = NetworkSpec.of_era("s12")
+    radar, optical = spec.radar_filters, spec.optical_filters
+    frame = spec.radar_channels * radar + 4 * radar**2
+    frame += spec.optical_channels * optical + optical**2 + 4 * optical**2
+    recurrent = 4 * radar**2 + 4 * optical**2
+    steps = float((ranges[:, 1] - ranges[:, 0]).sum())
+    shared = float(sum(np.ptp(ranges[at : at + GROUP]) for at in range(0, len(ranges), GROUP)))
+    winograd = 36 / 16
+    return winograd * (recurrent * steps + frame * shared)
 
 
 FRAMES = 8
