@@ -206,8 +206,8 @@ def _updated(scene: Scene, task: mapping.Task, whole: Cost, maps: mapping.Maps) 
     difference = float(np.abs(found - maps[changed]).max()) if len(changed) else float("inf")
     units = (1.0, 1.0)
     ranges = task.open()[1][["first", "stop"]].to_numpy(np.int64)
-    share = network.products_of(ranges[changed]) / network.products_of(ranges)
-    best = whole.cpu_s * share
+    few, every = (network.products_of(each, task.block) for each in (ranges[changed], ranges))
+    best = whole.cpu_s * few / every
     work = f"maps of the {len(changed)} of {len(maps)} windows that show it; beside all anew"
     limit = "these windows and their frames"
     return Row("new observation", work, units, ours, whole, difference, 1e-6, limit, best)
