@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from groundshift.cube.fill import NEVER
 from groundshift.cube.store import CellCube, Frames
 from groundshift.domain.time import DAY
 
@@ -48,6 +49,25 @@ def carried(
         for role, sensor in cube.roles.items()
     }
     return View(cube.times[first:stop], streams)
+
+
+def mean_look(
+    values: NDArray[np.float32], fresh: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
+    """The mean image of some looks, each counted once however long it is carried forward.
+
+    Args:
+        values: [frame, y, x, band] in physical units.
+        fresh: [frame, y, x], whether a new valid look fell into the frame.
+
+    Returns:
+        values: [y, x, band], 0 where there was no look.
+        age_days: [y, x], 0, or -1 where there was no look.
+    """
+    count = fresh.sum(axis=0)
+    total = np.where(fresh[..., None], values, np.float32(0)).sum(axis=0)
+    mean = total / np.maximum(count, 1)[..., None].astype(np.float32)
+    return mean, np.where(count > 0, 0, NEVER).astype(np.int16)
 
 
 def regular(

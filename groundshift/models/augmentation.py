@@ -16,6 +16,7 @@ SHORTEST, LONGEST = 0.3, 0.75
 def paste(
     values: NDArray[np.float32],
     steps: NDArray[np.bool_],
+    context: NDArray[np.float32],
     labels: NDArray[np.float32],
     generator: np.random.Generator,
     share: float,
@@ -27,11 +28,12 @@ def paste(
     Args:
         values: [b, t, y, x, channel] network values.
         steps: real steps, bool [b, t], the first ones of each sample.
+        context: [b, y, x, channel], what is seen once per sample.
         labels: [b, y, x].
         generator: chooses samples and rectangles.
         share: of the samples that get a rectangle.
     """
-    source_values, source_labels = values.copy(), labels.copy()
+    source_values, source_context, source_labels = values.copy(), context.copy(), labels.copy()
     lengths = steps.sum(axis=1)
     shape = np.array(labels.shape[1:])
     for sample in np.flatnonzero(generator.random(len(values)) < share):
@@ -43,6 +45,7 @@ def paste(
         length = int(lengths[sample])
         from_step = np.rint(np.linspace(0, lengths[other] - 1, length)).astype(int)
         values[sample, :length, rows, columns] = source_values[other, from_step, rows, columns]
+        context[sample, rows, columns] = source_context[other, rows, columns]
         labels[sample, rows, columns] = source_labels[other, rows, columns]
 
 

@@ -42,12 +42,18 @@ class CompiledStepper:
         self._branches = [_Branch(network, role, compiled) for role in roles_of(network)]
         self._head = Head(network)
 
-    def score(self, spans: Spans, windows: NDArray[np.integer]) -> NDArray[np.float32]:
+    def score(
+        self,
+        spans: Spans,
+        windows: NDArray[np.integer],
+        contexts: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
         """Score windows of one place.
 
         Args:
             spans: what the branches see, from the first step of the windows to the last.
             windows: half-open ranges of steps, int [window, 2].
+            contexts: as `score_apart` takes them.
 
         Returns:
             Scores [window, y, x].
@@ -68,17 +74,23 @@ class CompiledStepper:
             place.start(starting)
             place.advance(seen)
             for window in np.flatnonzero(windows[:, 1] == step + 1):
-                scores[int(window)] = self._head(place.take(int(window))).numpy()
+                own = None if contexts is None else tf.constant(contexts[window : window + 1])
+                scores[int(window)] = self._head(place.take(int(window)), own).numpy()
         return np.stack([scores[window] for window in range(len(windows))])
 
     def score_apart(
-        self, values: NDArray[np.float32], lengths: NDArray[np.integer]
+        self,
+        values: NDArray[np.float32],
+        lengths: NDArray[np.integer],
+        contexts: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         """Score windows of one place that share no frame, since their channels differ.
 
         Args:
             values: all channels of the network, float32 [window, t, y, x, channel].
             lengths: steps of each window, int [window], the first that many of `values`.
+            contexts: what each window's head sees beside the memories, [window, y, x, channel];
+                without a channel if the network has none.
 
         Returns:
             Scores [window, y, x].
@@ -94,8 +106,9 @@ class CompiledStepper:
                         ]
                     ],
                     np.array([[0, length]]),
+                    context[np.newaxis],
                 )
-                for series, length in zip(values, lengths, strict=True)
+                for series, length, context in zip(values, lengths, contexts, strict=True)
             ]
         )
 

@@ -91,6 +91,8 @@ def scoring_bytes(
     maps = _FLOAT * (len(detector.members) + 1) * len(ranges) * core[0] * core[1]
     steps = int(ranges[:, 1].max() - ranges[:, 0].min())
     if detector.inputs.scope == "window":
+        if detector.inputs.neighbours:  # one of them is read at a time, beside all that is held
+            steps += int((ranges[:, 1] - ranges[:, 0]).max())
         return pixels * steps * _view(detector) + apart_bytes(detector, ranges, pixels) + maps
     frames = 2 * min(steps, SPAN) * detector.spec.channels
     gates = 4 * detector.spec.filters

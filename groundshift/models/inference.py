@@ -22,7 +22,8 @@ from groundshift.domain.signature import Kind
 from groundshift.errors import SettingsError
 from groundshift.models.blocks import Block, around, blocks_of
 from groundshift.models.footprint import MEMORY, SPAN, apart_bytes, budget_of, groups
-from groundshift.models.inputs import KINDS, Inputs
+from groundshift.models.inputs import KINDS, Inputs, Streams
+from groundshift.models.neighbours import Steps, read_beside, steps_of
 from groundshift.models.stepping import CHUNK
 from groundshift.models.store import Detector
 from groundshift.models.walk import Image, Images, Spans
@@ -59,7 +60,8 @@ def map_cell(
     Args:
         detector: the model.
         cell: the cell.
-        windows: columns id, first, stop (half-open range of steps).
+        windows: columns id, first, stop (half-open range of steps), and where the model sees
+            neighbours their steps.
         block: edge of a block without its halo, in pixels.
         halo: pixels of context around a block; None is the model's influence radius.
         memory: bytes that scoring may take, roughly; it does not change the scores. None is
@@ -69,7 +71,8 @@ def map_cell(
         Window id and scores [y, x] of the cell's core, in the order of `windows`.
 
     Raises:
-        ContractError: the cell's numbers are not what the model takes.
+        ContractError: the cell's numbers are not what the model takes, or a window without the
+            neighbours that it sees.
         SettingsError: the cell's own halo is narrower than the model needs.
     """
     for window, scores in map_members(
@@ -94,7 +97,7 @@ def map_members(
     memory = budget_of(detector, memory)
     blocks = list(blocks_of(cell, block, halo))
     ids = windows["id"].to_numpy(np.int64)
-    ranges = windows[["first", "stop"]].to_numpy(np.int64)
+    ranges = steps_of(windows, detector.inputs)
     for group in groups(detector, ranges, blocks[0].pixels, cell.cell.core.shape, memory):
         chosen = ranges[group]
         scores = np.empty((len(detector.members), len(chosen), *cell.cell.core.shape), np.float32)
@@ -138,7 +141,7 @@ def score_place(
     )
     target = (slice(0, size[0]), slice(0, size[1]))
     part = Block(read_rows, read_columns, (kept_rows, kept_columns), target)
-    ranges = windows[["first", "stop"]].to_numpy(np.int64)
+    ranges = steps_of(windows, detector.inputs)
     mean = np.empty((len(ranges), *size), np.float32)
     spread = np.empty_like(mean) if len(detector.members) > 1 else None
     memory = budget_of(detector, memory)
@@ -153,8 +156,7 @@ def score_place(
 def score_window(
     detector: Detector,
     cell: CellCube,
-    first: int,
-    stop: int,
+    steps: Sequence[int],
     rows: slice,
     columns: slice,
     *,
@@ -166,8 +168,7 @@ def score_window(
     Args:
         detector: the model.
         cell: the cell.
-        first: step of the window.
-        stop: step behind it.
+        steps: of the window, as `steps_of` gives them.
         rows: of the cell's core.
         columns: likewise.
         block: edge of a block without its halo, as `map_cell` takes it; whole blocks are scored.
@@ -188,7 +189,7 @@ def score_window(
     for part in blocks_of(cell, block, detector.radius):
         spans = zip(part.target, (rows, columns), strict=True)
         if all(mine.start < asked.stop and asked.start < mine.stop for mine, asked in spans):
-            found = _score_block(detector, cell, part, np.array([[first, stop]]), memory)
+            found = _score_block(detector, cell, part, np.array([steps]), memory)
             scores[part.target] = found[:, 0, *part.core].mean(axis=0)
     return scores[rows, columns]
 
@@ -199,15 +200,17 @@ def shown_digests(detector: Detector, cell: CellCube, windows: pd.DataFrame) -> 
     Args:
         detector: the model.
         cell: the cell.
-        windows: columns first, stop (half-open range of steps).
+        windows: as `map_cell` takes them.
     """
     indices = [read_index(cell.group, cell.roles[role]) for role in detector.inputs.roles]
     steps = [
         b"".join([time.tobytes(), *(_shown(index, step) for index in indices)])
         for step, time in enumerate(cell.times)
     ]
-    ranges = windows[["first", "stop"]].to_numpy(np.int64)
-    return [hashlib.sha256(b"".join(steps[first:stop])).hexdigest()[:32] for first, stop in ranges]
+    return [
+        hashlib.sha256(b"".join(steps[min(own[::2]) : max(own[1::2])])).hexdigest()[:32]
+        for own in steps_of(windows, detector.inputs)
+    ]
 
 
 def _shown(index: SensorIndex, step: int) -> bytes:
@@ -295,7 +298,7 @@ def _stream(
 def _score_apart(
     detector: Detector, cell: CellCube, block: Block, ranges: NDArray[np.int64], memory: int
 ) -> NDArray[np.float32]:
-    """As `_score_block`, where a window's channels depend on the whole window."""
+    """As `_score_block`, where a window's channels depend on the whole window or its neighbours."""
     first, stop = int(ranges[:, 0].min()), int(ranges[:, 1].max())
     view = {
         role: cell.read(cell.roles[role], first, stop, block.rows, block.columns)
@@ -308,24 +311,51 @@ def _score_apart(
     together = max(1, min(len(ranges), spare // size, 4 * CHUNK))
     scores = []
     for begin in range(0, len(ranges), together):
-        part = ranges[begin : begin + together] - first
-        values = [_window_values(detector, view, window, longest) for window in part]
+        part = ranges[begin : begin + together]
+        made = [_window_channels(detector, cell, block, view, steps, first) for steps in part]
+        values = [_padded(values, longest) for values, _ in made]
         lengths = part[:, 1] - part[:, 0]
         stacked = np.stack(_filled(values, together))
+        contexts = np.stack(_filled([context for _, context in made], together))
         lengths = np.pad(lengths, (0, together - len(part)), mode="edge")
         scores.append(
-            [stepper.score_apart(stacked, lengths)[: len(part)] for stepper in detector.steppers]
+            [
+                stepper.score_apart(stacked, lengths, contexts)[: len(part)]
+                for stepper in detector.steppers
+            ]
         )
     return np.concatenate(scores, axis=1)
 
 
-def _window_values(
-    detector: Detector, view: dict[str, Frames], window: NDArray[np.int64], longest: int
-) -> NDArray[np.float32]:
-    """All channels of one window, [t, y, x, channel], padded to `longest` steps."""
-    chosen = np.arange(window[0], window[1])
-    streams = {role: _stream(frames, chosen) for role, frames in view.items()}
-    values = detector.inputs.values(streams, np.ones((1, len(chosen)), bool))[0]
+def _window_channels(
+    detector: Detector,
+    cell: CellCube,
+    block: Block,
+    view: dict[str, Frames],
+    steps: Steps,
+    first: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """All channels of one window, [t, y, x, channel] and [y, x, channel] of its context.
+
+    Args:
+        detector: the model.
+        cell: the cell.
+        block: the place.
+        view: its images, from the step `first` on.
+        steps: of the window and its neighbours.
+        first: step.
+    """
+    inputs = detector.inputs
+    chosen = np.arange(steps[0], steps[1]) - first
+    streams: Streams = {role: _stream(frames, chosen) for role, frames in view.items()}
+    if inputs.neighbours:
+        around = read_beside(cell, inputs.roles, steps, block.rows, block.columns)
+        streams = {**streams, **around}
+    real = np.ones((1, len(chosen)), bool)
+    return inputs.values(streams, real)[0], inputs.context(streams, real)[0]
+
+
+def _padded(values: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
     return np.pad(values, ((0, longest - len(values)), (0, 0), (0, 0), (0, 0)))
 
 

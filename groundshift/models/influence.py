@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from groundshift.cube.store import CellCube, Cube
-from groundshift.models.inputs import Streams
+from groundshift.models.inputs import Inputs, Streams
+from groundshift.models.neighbours import Steps, read_beside, steps_of
 
 TOLERANCE = 1e-5
 """Change of a score that counts as none, a tenth of what tiled and whole maps may differ by."""
@@ -69,28 +70,34 @@ def cut_errors(score: Score, scene: Streams) -> NDArray[np.float64]:
 
 
 def scenes(
-    cube: Cube, windows: pd.DataFrame, roles: tuple[str, ...], *, count: int = 4
+    cube: Cube, windows: pd.DataFrame, inputs: Inputs, *, count: int = 4
 ) -> Iterator[Streams]:
     """Real windows, evenly spread over cells and time, in the middle of their cells.
 
     Args:
         cube: where from.
-        windows: columns cell, first, stop.
-        roles: of the streams.
+        windows: columns cell, first, stop, and the neighbours' where the network sees these.
+        inputs: of the network.
         count: how many.
     """
     for number in np.unique(np.linspace(0, len(windows) - 1, count).astype(int)):
-        window = windows.iloc[number]
-        yield _scene(cube.cells[window["cell"]], int(window["first"]), int(window["stop"]), roles)
+        window = windows.iloc[[number]]
+        (cell,), (steps,) = window["cell"], steps_of(window, inputs)
+        yield _scene(cube.cells[cell], steps, inputs)
 
 
-def _scene(cell: CellCube, first: int, stop: int, roles: tuple[str, ...]) -> Streams:
+def _scene(cell: CellCube, steps: Steps, inputs: Inputs) -> Streams:
     rows, columns = (
         slice((size - edge) // 2, (size - edge) // 2 + edge)
         for size, edge in ((size, min(size, EDGE)) for size in cell.shape)
     )
-    frames = {role: cell.read(cell.roles[role], first, stop, rows, columns) for role in roles}
-    return {role: (f.values[np.newaxis], f.age_days[np.newaxis]) for role, f in frames.items()}
+    first, stop = (int(step) for step in steps[:2])
+    scene = {}
+    for role in inputs.roles:
+        frames = cell.read(cell.roles[role], first, stop, rows, columns)
+        scene[role] = (frames.values[np.newaxis], frames.age_days[np.newaxis])
+    around = read_beside(cell, inputs.roles, steps, rows, columns) if inputs.neighbours else {}
+    return {**scene, **around}
 
 
 def _cut(scene: Streams, axis: int, kept: slice) -> Streams:

@@ -6,7 +6,7 @@ networks take raw values: a linear scale with mean 0 and deviation 1.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from groundshift.cube.store import CellCube, Frames
 from groundshift.domain.signature import Kind, Signature
 from groundshift.errors import ContractError, SettingsError
+from groundshift.models.features import FEATURES, Scope, Series, thirds
+from groundshift.samples.loader import beside
 
 Scale = Literal["linear", "decibel"]
-Scope = Literal["frame", "step", "window"]
 Streams = Mapping[str, tuple[NDArray[np.float32], NDArray[np.int16]]]
-"""By role the physical values [b, t, y, x, band] and ages in days [b, t, y, x], -1 never seen."""
+"""By role the physical values [b, t, y, x, band] and ages in days [b, t, y, x], -1 never seen.
+
+Where neighbours are seen also by `beside(role)` the mean looks before and after, as two steps."""
 
 KINDS: tuple[Kind, ...] = ("radar", "optical")
 """The branches of the network in the order of its channels."""
@@ -34,6 +37,9 @@ TAILS = (0.5, 99.5)
 """Percentiles at which looks are cut off before their mean and deviation are taken."""
 
 _PATCHES, _LOOKS = 64, 50_000
+_SUCCESSION = ((0, 1), (1, 2), (2, 3))
+"""Images of a context that are compared: before the window, its first and last third, after it."""
+_ALWAYS = ("streams", "features", "limit")
 
 
 @dataclass(frozen=True)
@@ -59,77 +65,6 @@ class StreamScale:
 
 
 @dataclass(frozen=True)
-class Series:
-    """One stream of some windows, standardised.
-
-    Attributes:
-        levels: [b, t, y, x, band] float32, 0 where never seen.
-        known: [b, t, y, x] bool, whether there was a look yet.
-        age_days: [b, t, y, x] int16, days since the last look; -1 where there was none.
-        steps: [b, t] bool, real steps.
-    """
-
-    levels: NDArray[np.float32]
-    known: NDArray[np.bool_]
-    age_days: NDArray[np.int16]
-    steps: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Feature:
-    """A way to make channels of a stream.
-
-    Attributes:
-        scope: what a step's channels depend on: its frame alone, its frame's age too, or the
-            whole window. Frames that several windows share are worked through once if they can.
-        channels: number of channels made of a stream of so many bands.
-        compute: the channels, float32 [b, t, y, x, channel].
-    """
-
-    scope: Scope
-    channels: Callable[[int], int]
-    compute: Callable[[Series], NDArray[np.float32]]
-
-
-def _level(series: Series) -> NDArray[np.float32]:
-    return series.levels
-
-
-def _anomaly(series: Series) -> NDArray[np.float32]:
-    """Levels less their mean over the window's known real steps, per pixel."""
-    return _less(series, series.steps)
-
-
-def _rise(series: Series) -> NDArray[np.float32]:
-    """Levels less their mean over the first third of the window's real steps, per pixel."""
-    number = np.cumsum(series.steps, axis=1)
-    first_third = series.steps & (3 * number <= np.maximum(number[:, -1:], 3))
-    return _less(series, first_third)
-
-
-def _less(series: Series, counted: NDArray[np.bool_]) -> NDArray[np.float32]:
-    weight = (series.known & counted[:, :, None, None])[..., None].astype(np.float32)
-    total = np.maximum(weight.sum(axis=1, keepdims=True), 1)
-    mean = (series.levels * weight).sum(axis=1, keepdims=True) / total
-    return np.where(series.known[..., None], series.levels - mean, np.float32(0))
-
-
-def _recency(series: Series) -> NDArray[np.float32]:
-    """1 for a look of today, falling to 1/e in 30 days, 0 where there was none."""
-    recency = np.exp(-series.age_days.astype(np.float32) / 30)
-    return np.where(series.known, recency, np.float32(0))[..., None]
-
-
-FEATURES: dict[str, Feature] = {
-    "level": Feature("frame", lambda bands: bands, _level),
-    "anomaly": Feature("window", lambda bands: bands, _anomaly),
-    "rise": Feature("window", lambda bands: bands, _rise),
-    "recency": Feature("step", lambda bands: 1, _recency),
-}
-"""Every feature by the name that settings and models use."""
-
-
-@dataclass(frozen=True)
 class Inputs:
     """What a network takes of a cube, and how.
 
@@ -137,11 +72,13 @@ class Inputs:
         streams: scales in the order of the channels: radar first, then optical.
         features: names of `FEATURES`, made of every stream in this order.
         limit: standardised values are cut off at plus and minus this.
+        neighbours: whether the windows before and after count too, see `context`.
     """
 
     streams: tuple[StreamScale, ...]
     features: tuple[str, ...] = ("level",)
     limit: float | None = LIMIT
+    neighbours: bool = False
 
     def __post_init__(self) -> None:
         """Refuse features that don't exist.
@@ -169,13 +106,20 @@ class Inputs:
         """Roles of the streams in the order of the channels."""
         return tuple(stream.role for stream in self.streams)
 
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """What it takes of `Streams`: its roles, and what lies beside them if neighbours count."""
+        return self.roles + (tuple(map(beside, self.roles)) if self.neighbours else ())
+
     def roles_of(self, kind: Kind) -> tuple[str, ...]:
         """Roles of one branch of the network."""
         return tuple(role for role in self.roles if is_radar(role) == (kind == "radar"))
 
     @property
     def scope(self) -> Scope:
-        """The widest scope of its features."""
+        """The widest scope of its features; what is seen of neighbours belongs to the window."""
+        if self.neighbours:
+            return "window"
         scopes = [FEATURES[name].scope for name in self.features]
         return max(scopes, key=("frame", "step", "window").index)
 
@@ -187,6 +131,11 @@ class Inputs:
             for name in self.features
             if is_radar(stream.role) == (kind == "radar")
         )
+
+    @property
+    def context_channels(self) -> int:
+        """Number of channels of `context`."""
+        return len(_SUCCESSION) * sum(len(s.mean) for s in self.streams) if self.neighbours else 0
 
     @property
     def level_channels(self) -> NDArray[np.bool_]:
@@ -227,9 +176,43 @@ class Inputs:
             parts += [FEATURES[name].compute(series) for name in self.features]
         return np.concatenate(parts, axis=-1, dtype=np.float32)
 
+    def context(self, streams: Streams, steps: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """How the ground went on from before a window to after it, [b, y, x, channel].
+
+        Of every band the differences between the mean looks before the window, the means over
+        its first and over its last third, and the mean looks after it; 0 where one is not known.
+
+        Args:
+            streams: with the mean looks of the windows before and after.
+            steps: real steps, bool [b, t].
+        """
+        if not self.neighbours:
+            return np.empty((len(steps), *self._pixels(streams), 0), np.float32)
+        parts = []
+        for stream in self.streams:
+            means, ages = streams[beside(stream.role)]
+            physical, age_days = streams[stream.role]
+            images = [
+                (means[:, 0], ages[:, 0] >= 0),
+                *(
+                    _mean(physical, (age_days >= 0) & third[:, :, None, None])
+                    for third in thirds(steps)
+                ),
+                (means[:, 1], ages[:, 1] >= 0),
+            ]
+            levels = [stream.levels(values, known, self.limit) for values, known in images]
+            for before, after in _SUCCESSION:
+                known = images[before][1] & images[after][1]
+                parts.append(np.where(known[..., None], levels[after] - levels[before], 0))
+        return np.concatenate(parts, axis=-1, dtype=np.float32)
+
+    def _pixels(self, streams: Streams) -> tuple[int, ...]:
+        return streams[self.roles[0]][1].shape[2:]
+
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready description."""
-        return dataclasses.asdict(self)
+        """A JSON-ready description; as it was before there were neighbours, where none count."""
+        described = dataclasses.asdict(self)
+        return described if self.neighbours else {k: described[k] for k in _ALWAYS}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Inputs":
@@ -243,7 +226,8 @@ class Inputs:
                 StreamScale(s["role"], s["scale"], tuple(s["mean"]), tuple(s["deviation"]))
                 for s in values["streams"]
             )
-            return cls(streams, tuple(values["features"]), values["limit"])
+            neighbours = bool(values.get("neighbours", False))
+            return cls(streams, tuple(values["features"]), values["limit"], neighbours)
         except (KeyError, TypeError) as error:
             raise ContractError(
                 f"model inputs can't be read ({error}). Rerun: python -m components.train"
@@ -275,6 +259,7 @@ def fit_inputs(
     patches: pd.DataFrame,
     *,
     features: Sequence[str] = ("level",),
+    neighbours: bool = False,
 ) -> Inputs:
     """Scales from the looks at the training patches, each look counted once.
 
@@ -283,6 +268,7 @@ def fit_inputs(
         cells: the cube's cells.
         patches: training patches (columns cell, y0, x0, y1, x1); evenly spread ones are read.
         features: names of `FEATURES`.
+        neighbours: whether the windows before and after count too.
 
     Raises:
         SettingsError: a stream has no look at all there.
@@ -294,7 +280,7 @@ def fit_inputs(
         frames = (_frames(cells[patch.cell], stream.role, patch) for patch in chosen.itertuples())
         mean, deviation = spread(frames, scale, place=stream.role)
         scales.append(StreamScale(stream.role, scale, mean, deviation))
-    return Inputs(tuple(scales), tuple(features))
+    return Inputs(tuple(scales), tuple(features), neighbours=neighbours)
 
 
 def spread(
@@ -325,6 +311,17 @@ def to_scale(values: NDArray[np.float32], scale: Scale) -> NDArray[np.float32]:
     if scale == "linear":
         return values.astype(np.float32)
     return (10 * np.log10(np.maximum(values, FLOOR))).astype(np.float32)
+
+
+def _mean(
+    values: NDArray[np.float32], counted: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Mean over time of what is counted, [b, y, x, band], and where there is anything."""
+    weight = counted.astype(np.float32)
+    count = weight.sum(axis=1)
+    # As one sum of products: nothing as large as the values is made beside them.
+    total = np.einsum("btyx,btyxc->byxc", weight, values)
+    return total / np.maximum(count, 1)[..., None], count > 0
 
 
 def is_radar(role: str) -> bool:

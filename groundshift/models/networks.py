@@ -34,6 +34,9 @@ class NetworkSpec:
     span: int | None = None
     """Steps that the slowest filter of a memory looks back over before training; None: all filters
     alike, with the published bias."""
+    context_channels: int = 0
+    """Channels that are seen once per window, beside the memories; see `Inputs.context`."""
+    context_filters: int = 16
 
     def __post_init__(self) -> None:
         """Refuse a network without inputs."""
@@ -62,6 +65,11 @@ class NetworkSpec:
         )
         return tuple(branch for branch in every if branch[1].stop > branch[1].start)
 
+    def given(self, values: Any, steps: Any, context: Any) -> dict[str, Any]:
+        """What the network is called with, by name; a context only where it has one."""
+        named = {"values": values, "steps": steps}
+        return named | {"context": context} if self.context_channels else named
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description, from which `NetworkSpec(**description)` comes back."""
         return dataclasses.asdict(self)
@@ -73,6 +81,7 @@ class NetworkSpec:
         *,
         radar_channels: int,
         optical_channels: int,
+        context_channels: int = 0,
         dropout: float = 0.0,
         span: int | None = None,
     ) -> "NetworkSpec":
@@ -82,7 +91,14 @@ class NetworkSpec:
         else:
             filters, momentum = (ERAS[preset].radar_filters, ERAS[preset].optical_filters), 0.99
         channels = (radar_channels, optical_channels)
-        return cls(*channels, *filters, dropout=dropout, momentum=momentum, span=span)
+        return cls(
+            *channels,
+            *filters,
+            dropout=dropout,
+            momentum=momentum,
+            span=span,
+            context_channels=context_channels,
+        )
 
     @classmethod
     def of_era(cls, era: str, *, dropout: float = 0.0) -> "NetworkSpec":
@@ -142,6 +158,22 @@ def branches(
     ]
 
 
+CONTEXT = ("context_1", "context_2")
+"""Names of the blocks that a context passes before it joins the memories."""
+
+
+def described(context: keras.KerasTensor, spec: NetworkSpec, seed: int | None) -> Any:
+    """What the head sees of a context `[b, y, x, channel]`: `[b, y, x, context filters]`."""
+    for number, name in enumerate(CONTEXT):
+        context = ConvBlock(
+            spec.context_filters,
+            momentum=spec.momentum,
+            seed=_seed(seed, "context", number),
+            name=name,
+        )(context)
+    return context
+
+
 def head(memories: list[keras.KerasTensor], spec: NetworkSpec, seed: int | None) -> Any:
     """From the branches' last outputs to a score in 0..1, `[b, y, x]` (steps 5 to 7)."""
     merged = keras.layers.Concatenate(name="merged")(memories) if len(memories) > 1 else memories[0]
@@ -174,7 +206,8 @@ def build(
         seed: of initial weights and dropout; None draws one.
 
     Returns:
-        A model of `{"values": float32 [b, t, y, x, channel], "steps": bool [b, t]}` to scores
+        A model of `{"values": float32 [b, t, y, x, channel], "steps": bool [b, t]}`, and
+        `"context": float32 [b, y, x, channel]` where the network has one, to scores
         `[b, y, x]`. Steps that are not real (padding) are never looked at, neither by the
         convolutions nor by batch statistics.
     """
@@ -187,7 +220,11 @@ def build(
         for block in branch.blocks:
             features = block(features)
         memories.append(branch.memory(features, steps))
-    return keras.Model({"values": values, "steps": steps}, head(memories, spec, seed))
+    given = {"values": values, "steps": steps}
+    if spec.context_channels:
+        given["context"] = keras.Input((*shape, spec.context_channels), name="context")
+        memories.append(described(given["context"], spec, seed))
+    return keras.Model(given, head(memories, spec, seed))
 
 
 def weights(model: keras.Model) -> dict[str, NDArray[np.float32]]:
@@ -224,5 +261,5 @@ def _seed(seed: int | None, part: str, number: int) -> int | None:
     """A seed of its own for every layer, the same for the same network seed."""
     if seed is None:
         return None
-    parts = ("radar", "optical", "head", "output")
+    parts = ("radar", "optical", "head", "output", "context")
     return int(np.random.SeedSequence((seed, parts.index(part), number)).generate_state(1)[0])

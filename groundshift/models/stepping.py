@@ -16,6 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from groundshift.models.layers import ConvBlock, ConvLSTM
+from groundshift.models.networks import CONTEXT
 from groundshift.models.recurrence import advance
 from groundshift.models.walk import Spans, walk
 
@@ -65,13 +66,18 @@ class Stepper:
         return np.stack([scores[window] for window in range(len(windows))])
 
     def score_apart(
-        self, values: NDArray[np.float32], lengths: NDArray[np.integer]
+        self,
+        values: NDArray[np.float32],
+        lengths: NDArray[np.integer],
+        contexts: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         """Score windows of one place that share no frame, since their channels differ.
 
         Args:
             values: all channels of the network, float32 [window, t, y, x, channel].
             lengths: steps of each window, int [window], the first that many of `values`.
+            contexts: what each window's head sees beside the memories, [window, y, x, channel];
+                without a channel if the network has none.
 
         Returns:
             Scores [window, y, x].
@@ -84,7 +90,8 @@ class Stepper:
             gates = [branch.gates(part) for branch, part in self._split(frames)]
             chunk.advance(step, self._branches, gates)
             for place, window in chunk.ending(step):
-                scores[window] = self._head(chunk.outputs(place))
+                seen = tf.constant(contexts[window : window + 1])
+                scores[window] = self._head(chunk.outputs(place), seen)
         return scores
 
     def _split(self, frames: tf.Tensor) -> Iterator[tuple["_Branch", tf.Tensor]]:
@@ -101,11 +108,20 @@ class Head:
     def __init__(self, network: keras.Model) -> None:
         """Take them from a network that `networks.build` made."""
         self._layers = [network.get_layer(name) for name in ("head_1", "head_2", "output")]
+        names = {layer.name for layer in network.layers}
+        self._context = [network.get_layer(name) for name in CONTEXT if name in names]
 
     @tf.function(reduce_retracing=True)
-    def __call__(self, outputs: list[tf.Tensor]) -> tf.Tensor:
-        """From one window's last outputs, each [1, y, x, filters], to its scores [y, x]."""
-        merged = tf.concat(outputs, axis=-1)
+    def __call__(self, outputs: list[tf.Tensor], context: tf.Tensor | None = None) -> tf.Tensor:
+        """The scores [y, x] of one window.
+
+        Args:
+            outputs: last ones of its memories, each [1, y, x, filters].
+            context: [1, y, x, channel], what is seen beside them by a network that has one.
+        """
+        for layer in self._context:
+            context = layer(context)
+        merged = tf.concat([*outputs, context] if self._context else outputs, axis=-1)
         for layer in self._layers:
             merged = layer(merged)
         return merged[0, ..., 0]

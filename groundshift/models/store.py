@@ -209,8 +209,8 @@ class Detector:
             streams: by role the physical values [b, t, y, x, band] and ages [b, t, y, x].
             steps: real steps, bool [b, t].
         """
-        values = tf.constant(self.inputs.values(streams, steps))
-        given = {"values": values, "steps": tf.constant(steps)}
+        made = (self.inputs.values(streams, steps), steps, self.inputs.context(streams, steps))
+        given = self.spec.given(*map(tf.constant, made))
         return np.stack([np.asarray(run(given)) for run in self._runs])
 
     def verify(self, probe: Probe) -> None:
@@ -254,7 +254,7 @@ def write_probe(path: Path, detector: Detector, batch: Batch) -> Probe:
     """Write the first sample of a batch and its score."""
     streams = {
         role: (batch.streams[role].values[:1], batch.streams[role].age_days[:1])
-        for role in detector.inputs.roles
+        for role in detector.inputs.arrays
     }
     steps = batch.steps[:1]
     score = detector.score_streams(streams, steps).mean(axis=0)

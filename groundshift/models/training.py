@@ -33,8 +33,9 @@ MOMENTUM = 0.8
 
 _AHEAD = 2  # batches prepared in advance
 
-Prepared = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]
-"""Network values [b, t, y, x, channel], real steps [b, t], labels [b, y, x]."""
+Prepared = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]
+"""Network values [b, t, y, x, channel], real steps [b, t], context [b, y, x, channel], which may
+have no channel, labels [b, y, x]."""
 
 
 @dataclass(frozen=True)
@@ -188,20 +189,22 @@ class Training:
 
     def _prepare(self, batch: Batch, generator: np.random.Generator | None) -> Prepared:
         """A batch as the network takes it; augmented if a generator is given."""
-        values, labels = self._inputs.values(batch.streams, batch.steps), batch.labels.copy()
+        given = (batch.streams, batch.steps)
+        values, context = self._inputs.values(*given), self._inputs.context(*given)
+        labels = batch.labels.copy()
         if generator is not None and self._settings.jitter:
             channels = self._inputs.level_channels
             shift_levels(values, batch.steps, channels, generator, self._settings.jitter)
         if generator is not None and self._settings.paste:
-            paste(values, batch.steps, labels, generator, self._settings.paste)
-        return values, batch.steps, labels
+            paste(values, batch.steps, context, labels, generator, self._settings.paste)
+        return values, batch.steps, context, labels
 
     def _validate(self) -> Tally:
         """Scores of all validation samples."""
         tally = Tally(self._settings.border)
         batches = self._validation.epoch()
-        for values, steps, labels in _ahead(batches, lambda batch: self._prepare(batch, None)):
-            tally.add(labels, np.asarray(self._score(tf.constant(values), tf.constant(steps))))
+        for *given, labels in _ahead(batches, lambda batch: self._prepare(batch, None)):
+            tally.add(labels, np.asarray(self._score(*map(tf.constant, given))))
         return tally
 
     def _set_rate(self, epochs_done: float) -> None:
@@ -212,18 +215,20 @@ class Training:
         self._optimiser.learning_rate.assign(rate)
 
     @tf.function(reduce_retracing=True)
-    def _step(self, values: tf.Tensor, steps: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def _step(
+        self, values: tf.Tensor, steps: tf.Tensor, context: tf.Tensor, labels: tf.Tensor
+    ) -> tf.Tensor:
         """One step of the optimiser; the loss before it."""
         with tf.GradientTape() as tape:
-            scores = self._network({"values": values, "steps": steps}, training=True)
+            scores = self._network(self._spec.given(values, steps, context), training=True)
             loss = tanimoto_with_complement(labels, scores, border=self._settings.border)
         variables = self._network.trainable_variables
         self._optimiser.apply(tape.gradient(loss, variables), variables)
         return loss
 
     @tf.function(reduce_retracing=True)
-    def _score(self, values: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        return self._network({"values": values, "steps": steps}, training=False)
+    def _score(self, values: tf.Tensor, steps: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
+        return self._network(self._spec.given(values, steps, context), training=False)
 
 
 def _optimiser(settings: TrainSettings) -> keras.optimizers.Optimizer:

@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from groundshift.cube.store import CellCube, Cube
 from groundshift.cube.timeline import days
+from groundshift.cube.views import mean_look
 from groundshift.domain.time import DAY
 from groundshift.errors import SettingsError
 from groundshift.samples.splits import Split
 from groundshift.samples.store import LabelKind, Samples
+from groundshift.samples.windows import NEIGHBOURS, OWN_STEPS
 
 Control = Literal["none", "labels", "time"]
 
@@ -33,6 +35,11 @@ _UNUSED = 3  # references to an array of which there is no view
 _AHEAD = 2  # batches prepared in advance
 MEMORY = 1 << 29
 """Bytes of decoded patches: so many are shuffled together, and as many kept where there is room."""
+
+
+def beside(role: str) -> str:
+    """The name under which the mean images of a role before and after a window go."""
+    return f"{role}_beside"
 
 
 class StreamBatch(NamedTuple):
@@ -52,7 +59,8 @@ class Batch:
     """Some samples: windows of patches, padded at the end to one number of steps.
 
     Attributes:
-        streams: By role, in the order of the signature.
+        streams: By role, in the order of the signature. Where asked for, `beside(role)` has the
+            mean looks of the windows before and after, as two steps; their age is 0.
         days: [b, t] float32 days since 1970-01-01; 0 at padding.
         steps: [b, t] bool, whether a step is real and no padding.
         labels: [b, y, x] float32; NaN where there is no label.
@@ -70,12 +78,17 @@ class Batch:
     @property
     def values(self) -> NDArray[np.float32]:
         """All channels in the order of the signature, [b, t, y, x, channel]."""
-        return np.concatenate([stream.values for stream in self.streams.values()], axis=-1)
+        return np.concatenate([self.streams[role].values for role in self._roles], axis=-1)
 
     @property
     def valid(self) -> dict[str, NDArray[np.bool_]]:
         """By role, whether a pixel has been seen, [b, t, y, x]."""
-        return {role: stream.age_days != NEVER for role, stream in self.streams.items()}
+        return {role: self.streams[role].age_days != NEVER for role in self._roles}
+
+    @property
+    def _roles(self) -> list[str]:
+        means = {beside(role) for role in self.streams}
+        return [role for role in self.streams if role not in means]
 
 
 class _Sample(NamedTuple):
@@ -91,8 +104,16 @@ class _PatchStream:
     """Frames of a patch: each once [frame, y, x, band], which one a step shows, ages by step."""
 
     values: NDArray[np.float32]
+    fresh: NDArray[np.bool_]
     frame_of_step: NDArray[np.int64]
     age_days: NDArray[np.int16]
+
+    def mean_look(self, first: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
+        """The mean of the looks that fell into steps [first, stop), as `views.mean_look`."""
+        shown = np.unique(self.frame_of_step[first:stop])
+        if first > 0 and shown[0] == self.frame_of_step[first - 1]:
+            shown = shown[1:]  # carried in: nothing of it is new
+        return mean_look(self.values[shown], self.fresh[shown])
 
 
 @dataclass(frozen=True)
@@ -136,8 +157,10 @@ class Loader:
         batch: int,
         labels: LabelKind | None = None,
         stride: int = 1,
+        at_most: int | None = None,
         augment: bool = False,
         control: Control = "none",
+        neighbours: bool = False,
         shuffled: int = MEMORY,
     ) -> None:
         """Choose samples.
@@ -150,17 +173,26 @@ class Loader:
             labels: which kind; by default what the settings train on.
             stride: take every n-th of the windows; with a generator, epochs begin at any of the
                 first n, so that all windows are seen in the end.
+            at_most: samples of an epoch; of more, a generator draws so many anew for each epoch,
+                and without one they are taken evenly spaced. None: all.
             augment: turn and mirror samples when a generator is given.
             control: take the labels of another patch of the cell, or of another window.
+            neighbours: also give the mean looks of the windows before and after.
             shuffled: bytes of decoded patches whose samples come in one random order.
 
         Raises:
             ContractError: the samples index another cube.
-            SettingsError: the split has no sample.
+            SettingsError: the split has no sample, or windows have no neighbours.
         """
         samples.require(cube)
+        if neighbours and samples.settings["kind"] != "triple":
+            raise SettingsError(
+                "train.neighbours: expected windows with neighbours, found window.kind="
+                f"{samples.settings['kind']}. Set window.kind=triple and rerun from window"
+            )
         self._samples, self._cube = samples, cube
         self._batch, self._augment, self._control = batch, augment, control
+        self._at_most = at_most or sys.maxsize
         self._which: LabelKind = labels or samples.target
         # By number, which is by place: however an area is cut, the order is the same.
         patches = samples.splits[samples.splits["split"] == split].sort_values("patch")
@@ -182,8 +214,10 @@ class Loader:
         self._patches = patches.set_index("patch")
         self._cells: dict[int, str] = self._patches["cell"].to_dict()
         keys = zip(windows["cell"], windows["id"], strict=True)
-        ranges = windows[["first", "stop"]].itertuples(index=False, name=None)
-        self._spans: dict[tuple[str, int], tuple[int, int]] = dict(zip(keys, ranges, strict=True))
+        columns = [*OWN_STEPS, *(NEIGHBOURS if neighbours else ())]
+        ranges = windows[columns].itertuples(index=False, name=None)
+        self._spans: dict[tuple[str, int], tuple[int, ...]] = dict(zip(keys, ranges, strict=True))
+        self._neighbours = neighbours
         self._edge: int = samples.settings["patch"]
         self._length = int(samples.windows.loc[samples.windows["complete"], "steps"].max())
         self._group = self._capacity = max(1, shuffled // self._patch_bytes())
@@ -196,7 +230,7 @@ class Loader:
     @property
     def samples(self) -> int:
         """Number of samples of an epoch that begins at the first window."""
-        return len(self._phases[0])
+        return min(len(self._phases[0]), self._at_most)
 
     def keep(self, size: int) -> None:
         """Keep decoded patches of so many bytes; with less, more are decoded again."""
@@ -208,7 +242,7 @@ class Loader:
         return self._batch * self._length * self._edge**2
 
     def epoch(self, generator: np.random.Generator | None = None) -> Iterator[Batch]:
-        """Every sample once.
+        """Every sample once, or so many of them.
 
         Args:
             generator: gives order and augmentation; without one the samples come unchanged, by
@@ -222,8 +256,12 @@ class Loader:
     def _order(self, generator: np.random.Generator | None) -> list[_Sample]:
         """Samples in order; shuffled within groups of patches."""
         if generator is None:
-            return [_Sample(int(patch), int(window), 0) for patch, window in self._phases[0]]
+            whole = self._phases[0]
+            evenly = np.linspace(0, len(whole) - 1, self.samples).round().astype(np.int64)
+            return [_Sample(int(patch), int(window), 0) for patch, window in whole[evenly]]
         pairs = self._phases[generator.integers(len(self._phases))]
+        if len(pairs) > self._at_most:
+            pairs = pairs[np.sort(generator.choice(len(pairs), self._at_most, replace=False))]
         patches = np.unique(pairs[:, 0])
         rank = np.argsort(generator.permutation(len(patches)))
         group = rank[np.searchsorted(patches, pairs[:, 0])] // self._group
@@ -248,19 +286,31 @@ class Loader:
             )
             for stream in self._cube.signature.streams
         }
+        if self._neighbours:
+            streams |= {
+                beside(stream.role): StreamBatch(
+                    np.empty((count, 2, edge, edge, len(stream.bands)), np.float32),
+                    np.empty((count, 2, edge, edge), np.int16),
+                )
+                for stream in self._cube.signature.streams
+            }
         for i, sample in enumerate(chosen):
             series = self._patch_series(sample.patch)
-            first, stop = self._spans[self._cells[sample.patch], sample.window]
+            first, stop, *around = self._spans[self._cells[sample.patch], sample.window]
             taken = slice(0, stop - first)
             steps[i, taken] = True
             instants[i, taken] = series.days[first:stop]
             labels[i] = _turned(series.labels[series.row_of_window[sample.window]], sample.turn, 0)
-            for role, (values, ages) in streams.items():
-                stream = series.streams[role]
+            for role, stream in series.streams.items():
+                values, ages = streams[role]
                 shown = stream.frame_of_step[first:stop]
                 _lay(stream.values, shown, sample.turn, values[i, taken])
                 ages[i, taken] = _turned(stream.age_days[first:stop], sample.turn, 1)
                 values[i, stop - first :], ages[i, stop - first :] = 0, NEVER
+                for side, begin in enumerate(around[::2]):
+                    mean, known = stream.mean_look(begin, around[2 * side + 1])
+                    streams[beside(role)].values[i, side] = _turned(mean, sample.turn, 0)
+                    streams[beside(role)].age_days[i, side] = _turned(known, sample.turn, 0)
         patches, windows = (np.array([s[j] for s in chosen], np.int64) for j in (0, 1))
         return Batch(streams, instants, steps, labels, patches, windows)
 
@@ -316,7 +366,7 @@ def _patch_stream(cell: CellCube, role: str, rows: slice, columns: slice) -> _Pa
     ages = frames.age_days[frame_of_step]
     older = np.minimum(ages + elapsed, np.iinfo(np.int16).max)
     ages = np.where(ages == NEVER, NEVER, older).astype(np.int16)
-    return _PatchStream(frames.values, frame_of_step, ages)
+    return _PatchStream(frames.values, frames.fresh, frame_of_step, ages)
 
 
 def _lay(

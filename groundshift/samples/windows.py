@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from groundshift.domain.time import DAY, as_datetime64
-from groundshift.errors import SettingsError
+from groundshift.errors import NoDataError, SettingsError
 
 Kind = Literal["single", "triple"]
 Period = tuple[int, int]
@@ -32,16 +32,18 @@ _LONG_GAP = 0.95  # quantile of the gaps between steps
 ABSENT = -1
 """Index where a window has no neighbour."""
 
+OWN_STEPS = ("first", "stop")
+"""Columns of the half-open range of a window's steps."""
+NEIGHBOURS = ("previous_first", "previous_stop", "next_first", "next_stop")
+"""Likewise of the windows before and after it."""
+
 COLUMNS = (
     "id",
     "cell",
     "kind",
-    "previous_first",
-    "previous_stop",
-    "first",
-    "stop",
-    "next_first",
-    "next_stop",
+    *NEIGHBOURS[:2],
+    *OWN_STEPS,
+    *NEIGHBOURS[2:],
     "start",
     "end",
     "steps",
@@ -227,10 +229,11 @@ def require_complete(
         if fits
         else f"No length fits: lower window.min_steps (now {min_steps}) or lengthen the period"
     )
-    raise SettingsError(
+    raise NoDataError(
         f"window.length: no complete {windows.kind} window of {days:g} days fits into {place}: "
         f"it needs {parts * days:g} days with at least {min_steps} steps in each {days:g}, found "
-        f"{(end - begin) / DAY:.0f} days with {len(times)} steps ({reasons}). {advice}"
+        f"{(end - begin) / DAY:.0f} days with {len(times)} steps ({reasons})",
+        advice,
     )
 
 

@@ -170,12 +170,25 @@ class TrainSettings(Frozen):
         description="channels made of every band: level (standardised value), anomaly (less its "
         "mean over the window), rise (less its mean over the first third), recency (of the look)",
     )
+    neighbours: bool = Field(
+        False,
+        description="the network also sees the mean images of the windows before and after its "
+        "own (window.kind: triple): it finds more, a window's length later",
+        json_schema_extra=LATER,
+    )
     epochs: int = Field(30, ge=1)
     batch: int = Field(16, ge=1)
     stride: int = Field(
         1, ge=1, description="use every n-th window for training; which ones changes by epoch"
     )
     validation_stride: int = Field(5, ge=1, description="use every n-th window for validation")
+    samples: int | None = Field(
+        None,
+        ge=1,
+        description="an epoch has at most so many samples, drawn anew for each, and so has a "
+        "validation; so that training a large area takes no longer than a small one. None: all",
+        json_schema_extra=LATER,
+    )
     members: int = Field(1, ge=1, description="networks of the ensemble")
     optimiser: Literal["adam", "sgd"] = Field(
         "adam", description="adam with cosine decay, or sgd with momentum 0.8 as published"

@@ -117,16 +117,23 @@ def make_observations(folder, truth, days, until=None):
     return folder
 
 
-def make_model(folder, cube, samples, days=DAYS, seed=5):
+def make_model(folder, cube, samples, days=DAYS, seed=5, neighbours=False):
     """A network with its first weights."""
     images, indexed = Cube.open(cube), Samples.open(samples)
     patches = indexed.splits[indexed.splits["split"] == "training"]
-    inputs = fit_inputs(images.signature, images.cells, patches)
-    spec = NetworkSpec(inputs.channels("radar"), inputs.channels("optical"), 2, 2)
+    inputs = fit_inputs(images.signature, images.cells, patches, neighbours=neighbours)
+    spec = NetworkSpec(
+        inputs.channels("radar"),
+        inputs.channels("optical"),
+        2,
+        2,
+        context_channels=inputs.context_channels,
+    )
     network = build(spec, (BLOCK, BLOCK), seed=seed)
-    windows = {name: WINDOW[name] for name in ("length", "min_steps", "max_steps")}
+    windows = {name: indexed.settings[name] for name in ("length", "min_steps", "max_steps")}
     detector = Detector(spec, inputs, images.signature, RADIUS, (weights(network),), windows)
-    batch = next(Loader(indexed, images, "validation", batch=2).epoch())
+    loader = Loader(indexed, images, "validation", batch=2, neighbours=neighbours)
+    batch = next(loader.epoch())
     settings = settings_of("train", days).affecting()
     with writing(folder, "model", area="t", settings=settings, inputs={}) as draft:
         detector.write(draft.folder)
@@ -140,7 +147,7 @@ def settings_of(stage_name="evaluate", days=DAYS, **chosen):
     return parse(stage_name, AREA | {"period": period, stage_name: own | chosen})
 
 
-def artifacts(folder, planted, days=DAYS, **overrides):
+def artifacts(folder, planted, days=DAYS, neighbours=False, **overrides):
     """Folders of all inputs of the stage."""
     observations = make_observations(folder / "observations", planted, days)
     cube, samples = folder / "cube", folder / "samples"
@@ -151,5 +158,5 @@ def artifacts(folder, planted, days=DAYS, **overrides):
     return {
         "cube": cube,
         "samples": samples,
-        "model": make_model(folder / "model", cube, samples, days),
+        "model": make_model(folder / "model", cube, samples, days, neighbours=neighbours),
     }

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from groundshift.cube.views import carried, regular
+from groundshift.cube.views import carried, mean_look, regular
 from groundshift.domain.time import DAY
 from tests.cube.conftest import build_cube, random_times, scenes, settings, source
 
@@ -39,3 +39,11 @@ def test_the_regular_view_interpolates_each_pixels_own_looks(tmp_path, rng, reac
                 found = np.interp(instants, own, values[fresh[:, y, x], y, x, band])
                 expected[near] = found[near]
             np.testing.assert_allclose(view[:, y, x, band], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_mean_look_counts_each_look_once():
+    values = np.array([2.0, 4.0, 9.0], np.float32).reshape(3, 1, 1, 1).repeat(3, axis=2)
+    fresh = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0]], bool).reshape(3, 1, 3)
+    mean, ages = mean_look(values, fresh)
+    np.testing.assert_array_equal(mean[0, :, 0], [3, 2, 0])
+    np.testing.assert_array_equal(ages[0], [0, 0, -1])

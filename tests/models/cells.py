@@ -73,7 +73,9 @@ def memory_cell(signature, *, steps, shape, halo=0, carried=1, own_size=True, se
     return MemoryCell(Cell(name, box(*core), halo), signature, images, shown)
 
 
-def small_detector(signature=SIGNATURE, *, features=("level",), members=1, radius=8):
+def small_detector(
+    signature=SIGNATURE, *, features=("level",), members=1, radius=8, neighbours=False
+):
     """An untrained detector whose scores differ from pixel to pixel."""
     scales = tuple(
         StreamScale(
@@ -84,11 +86,12 @@ def small_detector(signature=SIGNATURE, *, features=("level",), members=1, radiu
         )
         for stream in signature.streams
     )
-    inputs = Inputs(scales, features)
+    inputs = Inputs(scales, features, neighbours=neighbours)
     spec = NetworkSpec.of_preset(
         "tiny",
         radar_channels=inputs.channels("radar"),
         optical_channels=inputs.channels("optical"),
+        context_channels=inputs.context_channels,
     )
     networks = tuple(weights(build(spec, seed=seed)) for seed in range(members))
     return Detector(spec, inputs, signature, radius, networks, {"length": "40d"})

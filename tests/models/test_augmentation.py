@@ -10,18 +10,19 @@ def numbered(samples=4, steps=6, shape=(10, 12)):
     index = np.arange(samples * steps * shape[0] * shape[1], dtype=np.float32)
     values = index.reshape(samples, steps, *shape, 1).repeat(2, axis=-1)
     labels = np.broadcast_to(np.arange(samples, dtype=np.float32)[:, None, None], (samples, *shape))
-    return values, labels.copy()
+    context = values[:, 0] + 0.5
+    return values, context, labels.copy()
 
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=20, deadline=None)
 def test_rectangles_bring_series_and_label_of_one_other_sample(seed):
-    values, labels = numbered()
+    values, context, labels = numbered()
     steps = np.ones((4, 6), bool)
     steps[1, 4:] = False
     values[~steps] = 0
     given_values, given_labels = values.copy(), labels.copy()
-    paste(values, steps, labels, np.random.default_rng(seed), share=1.0)
+    paste(values, steps, context, labels, np.random.default_rng(seed), share=1.0)
     assert not values[~steps].any()
     for sample in range(4):
         moved = labels[sample] != sample
@@ -38,14 +39,16 @@ def test_rectangles_bring_series_and_label_of_one_other_sample(seed):
             np.testing.assert_array_equal(
                 values[sample][:length][:, moved], source[from_step][:, moved]
             )
-    np.testing.assert_array_equal(given_labels, numbered()[1])
+    source = numbered()[1][labels.astype(int), *np.indices(labels.shape)[1:]]
+    np.testing.assert_array_equal(context, source)
+    np.testing.assert_array_equal(given_labels, numbered()[2])
 
 
 def test_no_share_no_rectangle():
-    values, labels = numbered()
-    paste(values, np.ones((4, 6), bool), labels, np.random.default_rng(0), share=0.0)
-    np.testing.assert_array_equal(labels, numbered()[1])
-    np.testing.assert_array_equal(values, numbered()[0])
+    values, context, labels = numbered()
+    paste(values, np.ones((4, 6), bool), context, labels, np.random.default_rng(0), share=0.0)
+    for found, given_first in zip((values, context, labels), numbered(), strict=True):
+        np.testing.assert_array_equal(found, given_first)
 
 
 def test_levels_shift_by_one_constant_per_sample_and_channel():

@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 
 from groundshift.errors import ContractError, SettingsError
-from groundshift.models.inference import blocks_of, map_cell, map_members, score_place
+from groundshift.models.inference import (
+    blocks_of,
+    map_cell,
+    map_members,
+    score_place,
+    score_window,
+)
+from groundshift.models.neighbours import read_beside, steps_of
 from groundshift.reference import published_detector
 from tests.models.cells import SIGNATURE, memory_cell, small_detector
 
@@ -58,6 +65,41 @@ def test_maps_are_the_same_whatever_the_blocks_and_the_memory(features):
         assert list(found) == list(at_once)
         for window in at_once:
             np.testing.assert_allclose(found[window], at_once[window], atol=1e-4)
+
+
+def test_maps_with_neighbours_are_the_same_whatever_the_blocks_and_the_memory():
+    detector = small_detector(radius=16, neighbours=True)
+    cell = memory_cell(SIGNATURE, steps=20, shape=(40, 52), carried=2)
+    chosen = windows((4, 8), (6, 11), (9, 14)).assign(
+        previous_first=[0, 1, 4],
+        previous_stop=[4, 6, 9],
+        next_first=[8, 11, 14],
+        next_stop=[12, 16, 20],
+    )
+    at_once = mapped(detector, cell, chosen, block=64)
+    everywhere = (slice(0, 40), slice(0, 52))
+    for (window, scores), steps in zip(
+        at_once.items(), steps_of(chosen, detector.inputs), strict=True
+    ):
+        streams = {
+            role: (frames.values[np.newaxis], frames.age_days[np.newaxis])
+            for role in detector.inputs.roles
+            for frames in [cell.read(role, *map(int, steps[:2]), *everywhere)]
+        }
+        around = read_beside(cell, detector.inputs.roles, steps, *everywhere)
+        real = np.ones((1, steps[1] - steps[0]), bool)
+        expected = detector.score_streams({**streams, **around}, real)[0, 0]
+        np.testing.assert_allclose(scores, expected, atol=1e-5)
+        np.testing.assert_array_equal(
+            score_window(detector, cell, steps, *everywhere, block=64), at_once[window]
+        )
+    for options in ({"block": 33, "memory": 3 << 20}, {"block": 64, "memory": 1}):
+        for window, scores in mapped(detector, cell, chosen, **options).items():
+            np.testing.assert_allclose(scores, at_once[window], atol=1e-4)
+    cell.images["optical"][8:] = 0.5  # the last window's next one, and nothing before
+    changed = mapped(detector, cell, chosen, block=64)
+    np.testing.assert_array_equal(changed[100], at_once[100])
+    assert np.abs(changed[102] - at_once[102]).max() > 1e-3
 
 
 def test_members_are_mapped_one_by_one():

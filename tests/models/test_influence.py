@@ -1,7 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from groundshift.models.influence import EDGE, cut_errors, measure_radius, scenes
+from groundshift.models.inputs import Inputs
 
 
 def streams(rng, shape=(40, 36), steps=3):
@@ -45,7 +48,9 @@ def test_errors_are_counted_from_the_cut_on_all_four_sides():
 def test_scenes_are_real_windows(indexed):
     samples, cube = indexed
     windows = samples.windows_of("validation")
-    found = list(scenes(cube, windows, ("radar_a", "optical"), count=3))
+    streams_of = [s for s in cube.signature.streams if s.role in ("radar_a", "optical")]
+    inputs = Inputs.raw(dataclasses.replace(cube.signature, streams=tuple(streams_of)))
+    found = list(scenes(cube, windows, inputs, count=3))
     assert len(found) == 3
     for scene in found:
         values, age_days = scene["optical"]

@@ -158,3 +158,32 @@ def test_streams_without_a_look_are_refused():
         spread([never], "decibel", place="radar_b")
     with pytest.raises(SettingsError, match="expected looks"):
         fit_inputs(SIGNATURE, {}, pd.DataFrame({"cell": []}))
+
+
+def test_a_context_is_how_the_ground_went_on():
+    scale = StreamScale("optical", "linear", (0.0,), (0.5,))
+    inputs = Inputs((scale,), neighbours=True)
+    values = np.zeros((1, 7, 1, 3, 1), np.float32)
+    values[0, :6, 0, :, 0] = np.array([1, 3, 9, 9, 4, 6])[:, None] / 10
+    ages = np.zeros((1, 7, 1, 3), np.int16)
+    ages[0, 0, 0, 1] = -1  # unseen at the first step
+    steps = np.array([[True] * 6 + [False]])
+    around = np.array([0.1, 0.6], np.float32).reshape(1, 2, 1, 1, 1).repeat(3, axis=3)
+    known = np.zeros((1, 2, 1, 3), np.int16)
+    known[0, 1, 0, 2] = -1  # no look after the window
+    streams = {"optical": (values, ages), "optical_beside": (around, known)}
+    found = inputs.context(streams, steps)
+    expected = [[0.2, 0.6, 0.2], [0.4, 0.4, 0.2], [0.2, 0.6, 0.0]]
+    np.testing.assert_allclose(found[0, 0], expected, atol=1e-6)
+    assert found.shape[-1] == inputs.context_channels == 3
+    assert inputs.arrays == ("optical", "optical_beside")
+    assert inputs.scope == "window"
+    assert Inputs.from_dict(json.loads(json.dumps(inputs.to_dict()))) == inputs
+
+
+def test_without_neighbours_there_is_no_context(rng):
+    inputs = small_detector().inputs
+    steps = np.ones((2, 5), bool)
+    assert inputs.context(random_streams(rng), steps).shape == (2, 3, 4, 0)
+    assert (inputs.context_channels, inputs.arrays) == (0, inputs.roles)
+    assert list(inputs.to_dict()) == ["streams", "features", "limit"]

@@ -13,8 +13,10 @@ from groundshift.reference import published_detector
 CHANNELS = {"radar": 2, "optical": 3}
 
 
-def made(radar=2, optical=3):
-    spec = NetworkSpec.of_preset("tiny", radar_channels=radar, optical_channels=optical)
+def made(radar=2, optical=3, context=0):
+    spec = NetworkSpec.of_preset(
+        "tiny", radar_channels=radar, optical_channels=optical, context_channels=context
+    )
     return build(spec, seed=3)
 
 
@@ -84,15 +86,17 @@ def test_gaps_between_windows_are_skipped(network, way):
 
 
 @pytest.mark.parametrize("way", ["tensorflow", "plain"])
-@pytest.mark.parametrize(("radar", "optical"), [(2, 3), (2, 0), (0, 3)])
-def test_windows_with_their_own_channels_get_the_same_score(radar, optical, way):
-    network = made(radar, optical)
+@pytest.mark.parametrize(("radar", "optical", "context"), [(2, 3, 0), (2, 0, 0), (0, 3, 4)])
+def test_windows_with_their_own_channels_get_the_same_score(radar, optical, context, way):
+    network = made(radar, optical, context)
     rng = np.random.default_rng(0)
     values = rng.normal(size=(3, 6, 5, 4, radar + optical)).astype(np.float32)
     lengths = np.array([6, 2, 4])
     steps = np.arange(6) < lengths[:, None]
-    expected = network({"values": values, "steps": steps})
-    found = stepper_of(network, way).score_apart(values, lengths)
+    contexts = rng.normal(size=(3, 5, 4, context)).astype(np.float32)
+    seen = {"context": contexts} if context else {}
+    expected = network({"values": values, "steps": steps, **seen})
+    found = stepper_of(network, way).score_apart(values, lengths, contexts)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 

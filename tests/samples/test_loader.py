@@ -21,11 +21,20 @@ from tests.samples.ground import stage_settings
 @pytest.fixture(scope="module")
 def made(artifacts, tmp_path_factory):
     """Samples whose windows differ in length, and their cube."""
-    folder = tmp_path_factory.mktemp("samples")
+    return _made(artifacts, tmp_path_factory.mktemp("samples"))
+
+
+@pytest.fixture(scope="module")
+def triples(artifacts, tmp_path_factory):
+    """Samples with neighbours, and their cube."""
+    return _made(artifacts, tmp_path_factory.mktemp("triples"), kind="triple")
+
+
+def _made(artifacts, folder, **chosen):
     patch = pytest.MonkeyPatch()
     patch.setenv("GROUNDSHIFT_WORK", str(folder / "work"))
     cube = artifacts.opened
-    settings = stage_settings(stride=4)
+    settings = stage_settings(stride=4, **chosen)
     truth = dated_polygons(Observations.open(artifacts.observations).truth, where="test")
     inputs = {"cube": cube.manifest.content_hash}
     with writing(
@@ -191,6 +200,31 @@ def test_a_stride_takes_every_nth_window(made):
     assert windows.tolist() == samples.windows_of("test")["id"].tolist()[::3]
 
 
+def test_an_epoch_of_at_most_so_many_draws_others_each_time(made):
+    samples, cube = made
+    loader = Loader(samples, cube, "training", batch=4, at_most=6)
+    assert (loader.samples, len(loader)) == (6, 2)
+
+    def seen(generator):
+        return [
+            pair
+            for batch in loader.epoch(generator)
+            for pair in zip(batch.patches.tolist(), batch.windows.tolist(), strict=True)
+        ]
+
+    drawn = [seen(np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) == 6
+    assert set(drawn[0]) != set(drawn[2])
+    spaced = seen(None)
+    every = Loader(samples, cube, "training", batch=4)
+    known = [(p, w) for b in every.epoch() for p, w in zip(b.patches, b.windows, strict=True)]
+    assert len(known) > 6
+    places = [known.index(pair) for pair in spaced]
+    assert (places[0], places[-1]) == (0, len(known) - 1)
+    assert np.ptp(np.diff(places)) <= 1
+
+
 def test_the_background_ends_with_the_reader(made):
     samples, cube = made
     batches = Loader(samples, cube, "training", batch=1).epoch()
@@ -249,3 +283,40 @@ def test_a_control_learns_from_labels_of_elsewhere_and_as_common(made, control):
     assert moved == len(own)
     total = np.nansum(list(own.values()))
     assert np.nansum(list(shuffled.values())) == pytest.approx(total)
+
+
+def test_neighbours_bring_their_mean_looks_turned_as_the_window(triples):
+    samples, cube = triples
+    plain = Loader(samples, cube, "training", batch=8, augment=True)
+    loader = Loader(samples, cube, "training", batch=8, augment=True, neighbours=True)
+    places, rows = samples.splits.set_index("patch"), samples.windows.set_index(["cell", "id"])
+    pairs = zip(
+        plain.epoch(np.random.default_rng(1)), loader.epoch(np.random.default_rng(1)), strict=True
+    )
+    for alone, batch in pairs:
+        np.testing.assert_array_equal(batch.values, alone.values)
+        assert list(batch.valid) == list(alone.valid)
+        for i, patch in enumerate(batch.patches):
+            place = places.loc[patch]
+            cell, row = cube.cells[place.cell], rows.loc[(place.cell, batch.windows[i])]
+            ground = (slice(place.y0, place.y1), slice(place.x0, place.x1))
+            own = cell.read(cell.roles["optical"], row["first"], row["stop"], *ground).values
+            shown = batch.streams["optical"].values[i, : len(own)]
+            turn = next(k for k, laid in enumerate(turns(own, 1, 2)) if (laid == shown).all())
+            for side, name in enumerate(("previous", "next")):
+                looks = cell.read(
+                    cell.roles["optical"], row[f"{name}_first"], row[f"{name}_stop"], *ground
+                )
+                count = looks.fresh.sum(axis=0)
+                total = (looks.values * looks.fresh[..., None]).sum(axis=0)
+                mean = total / np.maximum(count, 1)[..., None]
+                found = batch.streams["optical_beside"]
+                laid = list(turns(mean, 0, 1))[turn]
+                np.testing.assert_allclose(found.values[i, side], laid, rtol=1e-5)
+                known = list(turns(count > 0, 0, 1))[turn]
+                np.testing.assert_array_equal(found.age_days[i, side] == 0, known)
+
+
+def test_windows_without_neighbours_have_none_to_show(made):
+    with pytest.raises(SettingsError, match=r"found window\.kind=single\. Set window\.kind=triple"):
+        Loader(*made, "training", batch=4, neighbours=True)

@@ -3,7 +3,8 @@
 cube          address of a cube below an allowed prefix, see `cubes`
 cell          which of its cells; may be left out if there is one
 start, end    the window, from the first instant that counts to the first that doesn't, in UTC
-date          instead: the newest window of the model's length that ends by this date
+date          instead: the newest window of the model's length that ends by this date, or whose
+              next window does where the model sees neighbours
 bbox, crs     left, bottom, right, top; of the cell's core, all of it if left out; EPSG:4326
 """
 
@@ -33,8 +34,8 @@ class Place:
     Attributes:
         cube: content hash of the cube.
         cell: the cell.
-        first: step of the window.
-        stop: step behind it.
+        steps: half-open range of the window's steps, and those of the windows before and after it
+            where the model sees neighbours.
         start: first instant of the window in seconds since 1970.
         end: first instant after it.
         rows: of the cell's core.
@@ -44,8 +45,7 @@ class Place:
 
     cube: str
     cell: CellCube
-    first: int
-    stop: int
+    steps: tuple[int, ...]
     start: int
     end: int
     rows: slice
@@ -76,7 +76,8 @@ class Places:
         cube = self.cubes.open(request["cube"])
         self.detector.require(cube.signature, owner="the model")
         cell = _cell(cube, request.get("cell", ""))
-        first, stop, start, end = self._window(cell, request)
+        start, end = self._window(cell, request)
+        steps = self._steps(cell, start, end)
         rows, columns = _span(cell.cell.core, request.get("bbox", ""), request.get("crs", ""))
         pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
         if pixels > self.limits.pixels:
@@ -85,34 +86,48 @@ class Places:
             )
         licences = cube.manifest.licences
         content_hash = cube.manifest.content_hash
-        return Place(content_hash, cell, first, stop, start, end, rows, columns, licences)
+        return Place(content_hash, cell, steps, start, end, rows, columns, licences)
 
-    def _window(self, cell: CellCube, request: Mapping[str, str]) -> tuple[int, int, int, int]:
-        """First step, step behind the last, start and end."""
-        windows = self.detector.windows
+    def _window(self, cell: CellCube, request: Mapping[str, str]) -> tuple[int, int]:
+        """Start and end."""
+        windows, ahead = self.detector.windows, self.detector.inputs.neighbours
         if "date" in request and not {"start", "end"} & set(request):
             length = int(parse_duration(windows["length"]).total_seconds())
-            starts = cell.times[cell.times + length <= instant("date", request["date"])]
+            by = instant("date", request["date"]) - ahead * length
+            starts = cell.times[cell.times + length <= by]
             if not len(starts):
                 raise ContractError(
-                    f"date: expected one with {windows['length']} of images before it, found "
-                    f"{request['date'][:40]}: they begin {_shown(cell.times[0])}"
+                    f"date: expected one with {1 + ahead} x {windows['length']} of images before "
+                    f"it, found {request['date'][:40]}: they begin {_shown(cell.times[0])}"
                 )
-            start = int(starts[-1])
-            end = start + length
-        elif {"start", "end"} <= set(request) and "date" not in request:
-            start, end = (instant(name, request[name]) for name in ("start", "end"))
-        else:
-            raise ContractError("expected start and end of the window, or date, found others")
-        first, stop = (int(step) for step in np.searchsorted(cell.times, (start, end)))
+            return int(starts[-1]), int(starts[-1]) + length
+        if {"start", "end"} <= set(request) and "date" not in request:
+            return instant("start", request["start"]), instant("end", request["end"])
+        raise ContractError("expected start and end of the window, or date, found others")
+
+    def _steps(self, cell: CellCube, start: int, end: int) -> tuple[int, ...]:
+        """The steps of the window, and of those before and after it where the model sees them.
+
+        Raises:
+            ContractError: one of them has fewer or more steps than those of the training.
+        """
+        length, windows = end - start, self.detector.windows
         low, high = windows.get("min_steps") or 1, windows.get("max_steps") or len(cell.times)
-        if not low <= stop - first <= high:
-            raise ContractError(
-                f"window: expected {low} to {high} steps, as the model was trained with, found "
-                f"{max(stop - first, 0)} between {_shown(start)} and {_shown(end)}; the images are "
-                f"of {_shown(cell.times[0])} to {_shown(cell.times[-1])}"
-            )
-        return first, stop, start, end
+        wanted = [("window", start, high)]
+        if self.detector.inputs.neighbours:
+            around = (("the window before", start - length), ("the window after", end))
+            wanted += [(name, begin, len(cell.times)) for name, begin in around]
+        steps: list[int] = []
+        for name, begin, most in wanted:
+            first, stop = map(int, np.searchsorted(cell.times, (begin, begin + length)))
+            if not low <= stop - first <= most:
+                raise ContractError(
+                    f"{name}: expected {low} to {most} steps, as the model was trained with, found "
+                    f"{max(stop - first, 0)} between {_shown(begin)} and {_shown(begin + length)}; "
+                    f"the images are of {_shown(cell.times[0])} to {_shown(cell.times[-1])}"
+                )
+            steps += (first, stop)
+        return tuple(steps)
 
 
 def instant(name: str, text: str) -> int:

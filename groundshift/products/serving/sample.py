@@ -4,6 +4,11 @@
     age_days_<role>   [b, t, y, x] int16, days since the last look, -1 where there was none
     steps             [b, t] bool, real steps; those that are not come last
 
+Of a model that sees neighbours also, as two steps, the mean looks of the windows before and after:
+
+    values_<role>_beside     [b, 2, y, x, band]
+    age_days_<role>_beside   [b, 2, y, x], 0, or -1 where there was no look
+
 Packed they are an npz archive in base64, small ones may be nested lists of a JSON object. What an
 archive says of its own sizes is looked at before a byte is unpacked, and no more is unpacked than
 that, so that a small request can't become a large one.
@@ -26,10 +31,13 @@ from groundshift.models.inputs import Streams
 from groundshift.models.store import Detector
 from groundshift.observations.npy import read_header
 from groundshift.products.serving.limits import Limits
+from groundshift.samples.loader import beside
 
 Arrays = dict[str, NDArray[Any]]
 
 _STEPS, _VALUES, _AGES = "steps", "values_", "age_days_"
+_SIDES = 2
+"""Windows beside one: before and after."""
 _MEMBERS = 16
 """Most arrays of a sample: two per stream and the steps, with room to name those too many."""
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -57,26 +65,28 @@ def check_sample(arrays: Arrays, detector: Detector) -> tuple[Streams, NDArray[n
             the model's signature asks for, or that holds what is no number.
     """
     bands = {s.role: len(s.bands) for s in detector.signature.streams}
-    roles = detector.inputs.roles
-    expected = {_STEPS, *(part + role for part in (_VALUES, _AGES) for role in roles)}
-    for what, names in (("missing", expected - set(arrays)), ("unknown", set(arrays) - expected)):
-        if names:
+    bands |= {beside(role): number for role, number in bands.items()}
+    roles, names = detector.inputs.roles, detector.inputs.arrays
+    expected = {_STEPS, *(part + name for part in (_VALUES, _AGES) for name in names)}
+    for what, odd in (("missing", expected - set(arrays)), ("unknown", set(arrays) - expected)):
+        if odd:
             raise ContractError(
                 f"expected the arrays {', '.join(sorted(expected))}; {what}: "
-                f"{', '.join(sorted(name[:40] for name in names))}"
+                f"{', '.join(sorted(name[:40] for name in odd))}"
             )
     steps = _steps(arrays[_STEPS], detector)
-    shape: tuple[int, ...] | None = None
+    pixels: tuple[int, ...] = ()
     streams = {}
-    for role in roles:
-        values = _values(_VALUES + role, arrays[_VALUES + role], bands[role])
-        shape = shape or values.shape[:-1]
-        if values.shape[:-1] != shape or shape[:2] != steps.shape or 0 in shape:
+    for name in names:
+        values = _values(_VALUES + name, arrays[_VALUES + name], bands[name])
+        pixels = pixels or values.shape[2:-1]
+        shape = (*(steps.shape if name in roles else (len(steps), _SIDES)), *pixels)
+        if values.shape[:-1] != shape or 0 in shape:
             raise ContractError(
-                f"{_VALUES}{role}: expected [b, t, y, x] with {steps.shape} first, as in steps, "
-                f"and {shape[2:]} pixels, none of them 0; found {values.shape[:-1]}"
+                f"{_VALUES}{name}: expected {shape[:2]} images, as steps has them, of {pixels} "
+                f"pixels, none of them 0; found {values.shape[:-1]}"
             )
-        streams[role] = (values, _ages(_AGES + role, arrays[_AGES + role], shape))
+        streams[name] = (values, _ages(_AGES + name, arrays[_AGES + name], shape))
     return streams, steps
 
 

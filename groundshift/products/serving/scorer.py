@@ -84,16 +84,14 @@ class Scorer:
 
     def _place(self, place: Place, form: str) -> Answer:
         with self.lock:
-            scores = score_window(
-                self.detector, place.cell, place.first, place.stop, place.rows, place.columns
-            )
+            scores = score_window(self.detector, place.cell, place.steps, place.rows, place.columns)
         grid = place.grid
         about = {
             "data": place.cube,
             "cell": place.cell.cell.id,
             "start": isoformat(place.start),
             "end": isoformat(place.end),
-            "steps": place.stop - place.first,
+            "steps": place.steps[1] - place.steps[0],
             "crs": str(grid.crs),
             "transform": list(grid.transform)[:6],
             "licences": list(place.licences),

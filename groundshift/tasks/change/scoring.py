@@ -107,7 +107,7 @@ def score_cell(
     Raises:
         ContractError: no window, one outside the period, or numbers that the model doesn't take.
     """
-    rows = _windows(settings, sources.samples, cell_cube)
+    rows = _windows(settings, sources.samples, cell_cube, detector)
     windows = {int(row.id): _span(row) for row in rows.itertuples()}
     now = shown_digests(detector, cell_cube, rows)
     kept = _unchanged(previous or Previous(), cell_cube, windows, now)
@@ -181,17 +181,21 @@ def _layered(window: int, members: NDArray[np.float32], sources: Sources) -> Sco
     return ScoredMap(window, score, layers=layers)
 
 
-def _windows(settings: InferStage, samples: Samples, cell_cube: CellCube) -> pd.DataFrame:
+def _windows(
+    settings: InferStage, samples: Samples, cell_cube: CellCube, detector: Detector
+) -> pd.DataFrame:
     """Every stride-th window of a cell that can be mapped, rows of the index.
 
-    A triple without its neighbours can be mapped all the same: only its label needed them.
+    A triple without its neighbours can be mapped all the same, if only its label needed them.
 
     Raises:
         ContractError: no window, or one outside the period.
     """
     windows = samples.windows
     cell = cell_cube.cell.id
-    usable = windows["complete"] | windows["problem"].isin((NO_PREVIOUS, NO_NEXT))
+    usable = windows["complete"]
+    if not detector.inputs.neighbours:
+        usable = usable | windows["problem"].isin((NO_PREVIOUS, NO_NEXT))
     rows = windows[(windows["cell"] == cell) & usable].iloc[:: settings.infer.stride]
     if rows.empty:
         raise ContractError(

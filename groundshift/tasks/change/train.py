@@ -80,11 +80,18 @@ def _train(stage: TrainStage, cube: Cube, samples: Samples, draft: Draft) -> Tra
     settings = stage.train
     signature = select_streams(cube.signature, settings.variant)
     patches = samples.splits[samples.splits["split"] == "training"].sort_values("patch")
-    inputs = fit_inputs(signature, cube.cells, patches, features=settings.features)
+    inputs = fit_inputs(
+        signature,
+        cube.cells,
+        patches,
+        features=settings.features,
+        neighbours=settings.neighbours,
+    )
     spec = NetworkSpec.of_preset(
         settings.preset,
         radar_channels=inputs.channels("radar"),
         optical_channels=inputs.channels("optical"),
+        context_channels=inputs.context_channels,
         dropout=settings.dropout,
         span=settings.span,
     )
@@ -113,11 +120,19 @@ def _loaders(
         "training",
         batch=settings.batch,
         stride=settings.stride,
+        at_most=settings.samples,
         augment=settings.augment,
         control=settings.control,
+        neighbours=settings.neighbours,
     )
     validation = Loader(
-        samples, cube, "validation", batch=settings.batch, stride=settings.validation_stride
+        samples,
+        cube,
+        "validation",
+        batch=settings.batch,
+        stride=settings.validation_stride,
+        at_most=settings.samples,
+        neighbours=settings.neighbours,
     )
     room = Room(stage.memory, "train")
     need = training_bytes(spec, learnt.batch_looks)
@@ -143,7 +158,7 @@ def _write(
 ) -> None:
     """Measure the influence radius and write the artifact's files."""
     windows = samples.windows_of("validation")
-    seen = scenes(cube, windows, detector.inputs.roles)
+    seen = scenes(cube, windows, detector.inputs)
     detector = replace(detector, radius=measure_radius(detector.score_streams, seen))
     detector.write(draft.folder)
     history = pd.DataFrame(training.history)
