@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from groundshift.models.compiled import stepper
+from groundshift.models.footprint import MEMORY, groups
 from groundshift.models.losses import tanimoto_with_complement
 from groundshift.models.networks import NetworkSpec, build, weights
 from groundshift.models.walk import Images, Spans
@@ -23,8 +24,6 @@ TILE = 32
 """Edge of the tiles that the published system scores and trains on."""
 HALO = 17
 """Influence radius of the published network."""
-GROUP = 10
-"""Windows that `map_cell` scores together on a block of 256 within its memory."""
 DIRECT = 9 * (4 * 10 + 13 * 26 + 26 * 26 + 2 * (10 * 40 + 26 * 104))
 """Multiplications of the plain convolutions of one pixel and step."""
 
@@ -61,20 +60,35 @@ class Work:
 
     @property
     def products(self) -> float:
-        """Multiplications of the convolutions of a block with its halo, as our kernel makes them.
+        """As `products_of`, on the block with its halo."""
+        return products_of(self.ranges, self.block)
 
-        In pixels of one window; of a frame's own convolutions each window has its share.
-        """
-        spec = NetworkSpec.of_era("s12")
-        radar, optical = spec.radar_filters, spec.optical_filters
-        frame = spec.radar_channels * radar + 4 * radar**2
-        frame += spec.optical_channels * optical + optical**2 + 4 * optical**2
-        recurrent = 4 * radar**2 + 4 * optical**2
-        ranges = self.ranges
-        steps = float((ranges[:, 1] - ranges[:, 0]).sum())
-        shared = float(sum(np.ptp(ranges[at : at + GROUP]) for at in range(0, self.windows, GROUP)))
-        winograd = 36 / 16
-        return winograd * (recurrent * steps + frame * shared) * (self.block + 2 * HALO) ** 2
+
+def together(ranges: NDArray[np.int64], block: int) -> list[NDArray[np.int64]]:
+    """The windows in groups, as `map_cell` scores them on a block within its memory."""
+    detector = published_detector("s12")
+    pixels = (block + 2 * HALO) ** 2
+    return [ranges[each] for each in groups(detector, ranges, pixels, (block, block), MEMORY)]
+
+
+def products_of(ranges: NDArray[np.int64], block: int) -> float:
+    """Multiplications of the convolutions of some windows on a block with its halo, as we do them.
+
+    Windows that are scored together make those of a frame once.
+
+    Args:
+        ranges: half-open ranges of steps, [window, 2].
+        block: edge in pixels, without the halo.
+    """
+    spec = NetworkSpec.of_era("s12")
+    radar, optical = spec.radar_filters, spec.optical_filters
+    frame = spec.radar_channels * radar + 4 * radar**2
+    frame += spec.optical_channels * optical + optical**2 + 4 * optical**2
+    recurrent = 4 * radar**2 + 4 * optical**2
+    steps = float((ranges[:, 1] - ranges[:, 0]).sum())
+    shared = float(sum(np.ptp(group) for group in together(ranges, block)))
+    winograd = 36 / 16
+    return winograd * (recurrent * steps + frame * shared) * (block + 2 * HALO) ** 2
 
 
 FRAMES = 8
@@ -93,15 +107,11 @@ def our_mapping(work: Work) -> Callable[[], NDArray[np.float32]]:
     (network,) = published_detector("s12").networks
     ours = stepper(network)
     frames = frames_of(work.block + 2 * HALO)
-    ranges = work.ranges
+    chosen = together(work.ranges, work.block)
 
     def run() -> NDArray[np.float32]:
-        return np.concatenate(
-            [
-                ours.score(_spans(frames, ranges[at : at + GROUP]), ranges[at : at + GROUP])
-                for at in range(0, len(ranges), GROUP)
-            ]
-        )[:, HALO:-HALO, HALO:-HALO]
+        scores = [ours.score(_spans(frames, ranges), ranges) for ranges in chosen]
+        return np.concatenate(scores)[:, HALO:-HALO, HALO:-HALO]
 
     return run
 

@@ -112,6 +112,7 @@ def _areas(rates: Mapping[str, tuple[int | None, float]]) -> Iterable[str]:
         hours = cost * size / 3600
         wall = "-" if cores == 1 else f"{60 * hours / cores:.0f} min"
         yield f"| {words} | {hours:.1f} | {machines} | {wall} | {PRICE * hours:.1f} USD |"
+    yield "| any of these | - | a GPU | not measured: none was at hand | - |"
 
 
 def _growth(costs: Mapping[str, Sequence[Mapping[str, float]]]) -> Iterable[str]:

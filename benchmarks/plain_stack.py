@@ -5,6 +5,7 @@ pixels as a `tf.train.Example` in that tile's GZIP file. Beside the published fe
 which pixels got a look in that step, three bytes per pixel, since our labels count nothing else.
 """
 
+import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ FEATURES = dict(zip(SENSORS, ("SAR_ascending", "SAR_descending", "OPT"), strict=
 def run_baseline(workload: Path, folder: Path, edge: int | None = None) -> Path:
     """Write the tiles of a workload, or those of its upper left corner."""
     output = folder / "tiles"
+    shutil.rmtree(output, ignore_errors=True)
     output.mkdir()
     corner = (slice(edge), slice(edge))
     start, end = period(workload)

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.measuring import Cost, Side
+from benchmarks.measuring import Cost, Side, least
 from components.fetch.stage import run as fetch
 from components.stack.stage import run as stack
 from groundshift.cube.store import Cube
@@ -35,6 +35,7 @@ from groundshift.settings import FetchStage, StackStage
 
 STEP = 172_800
 TILE = 32
+ROUNDS = 3
 SENSORS = {
     "s1_asc": ("S1_asc", "L1_GND", SENTINEL1),
     "s1_dsc": ("S1_dsc", "L1_GND", SENTINEL1),
@@ -71,8 +72,8 @@ def compare(workload: Path, folder: Path, edge: int | None = None) -> tuple[dict
     rows = {}
     if not (folder / "observations").exists():
         rows["fetch"] = measured(run_fetch, workload, folder)
-    rows["stack"] = measured(run_stack, workload, folder)
-    rows["baseline"] = measured(partial(run_baseline, edge=edge), workload, folder)
+    rows["stack"] = measured(run_stack, workload, folder, ROUNDS)
+    rows["baseline"] = measured(partial(run_baseline, edge=edge), workload, folder, ROUNDS)
     return rows, equal(folder)
 
 
@@ -89,12 +90,14 @@ def show(rows: dict[str, Cost], same: bool) -> None:
     print(f"{plain.peak_mb / ours.peak_mb:9.1f}{plain.written_mb / ours.written_mb:9.1f}")
 
 
-def measured(task: Callable[[Path, Path], Path], workload: Path, folder: Path) -> Cost:
-    """Run a task in a fresh process and take its cost."""
+def measured(
+    task: Callable[[Path, Path], Path], workload: Path, folder: Path, rounds: int = 1
+) -> Cost:
+    """Run a task in a fresh process, and again, and take the least cost."""
     side = Side(_ready, {"task": task, "workload": workload, "folder": folder})
-    cost, _ = side.turn()
+    costs = [side.turn()[0] for _ in range(rounds)]
     side.end()
-    return cost
+    return least(costs)
 
 
 def _ready(task: Callable[[Path, Path], Path], workload: Path, folder: Path) -> Callable[[], Path]:

@@ -205,9 +205,11 @@ def _updated(scene: Scene, task: mapping.Task, whole: Cost, maps: mapping.Maps) 
     ours, (changed, found) = alone(mapping.updated_maps, options, threads=scene.threads)
     difference = float(np.abs(found - maps[changed]).max()) if len(changed) else float("inf")
     units = (1.0, 1.0)
-    best = whole.cpu_s * len(changed) / len(maps)
+    ranges = task.open()[1][["first", "stop"]].to_numpy(np.int64)
+    few, every = (network.products_of(each, task.block) for each in (ranges[changed], ranges))
+    best = whole.cpu_s * few / every
     work = f"maps of the {len(changed)} of {len(maps)} windows that show it; beside all anew"
-    limit = "these windows' share"
+    limit = "these windows and their frames"
     return Row("new observation", work, units, ours, whole, difference, 1e-6, limit, best)
 
 

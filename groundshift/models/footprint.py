@@ -22,8 +22,9 @@ MEMORY = 400 << 20
 APART = 1500 << 20
 """Likewise where a window's channels depend on the whole window: all its steps are held."""
 
-SPAN = 16
-"""Steps whose frames are in memory at a time: about as many as a chunk of the cube has."""
+SPAN = 8
+"""Steps whose frames are in memory at a time. A chunk of the cube has twice as many and is decoded
+again; but what that leaves of memory goes to windows, which share the work on frames."""
 
 _FLOAT = 4
 _PER_CHANNEL = 12 * _FLOAT

@@ -44,7 +44,7 @@ _BLOCK_BYTES = 192 << 20
 _BYTES_PER_LOOK = 48  # a frame's values and its running sums, per pixel
 _BYTES_PER_LABEL = 80  # labels, both indices and what they are made of, per pixel and window
 
-KEPT_BYTES = 192 << 20
+KEPT_BYTES = 128 << 20
 """Most bytes of mean images that wait for the betas, over all cells."""
 
 Slices = tuple[slice, slice]
