@@ -97,6 +97,7 @@ class Evaluation:
         outline: likewise, in haste: their dates don't matter.
         simple: the events that a threshold on the greatest score outlines, to compare with.
         champion: the network to be compared with; None for none.
+        neighbours: whether the network sees the windows before and after, so that the trees do.
         kept: numbers of strips that are kept for the next baseline.
     """
 
@@ -111,11 +112,12 @@ class Evaluation:
         simple: FindEvents,
         champion: ScorePanels | None = None,
         *,
+        neighbours: bool = False,
         kept: int = KEPT_VALUES,
     ) -> None:
         self._cube, self._samples, self._settings = cube, samples, settings
         self._find, self._outline, self._simple = find, outline, simple
-        self._champion = champion
+        self._champion, self._neighbours = champion, neighbours
         self._reader = StripReader(cube, kept)
         main = main_kind(samples)
         validation, test = self._panels("validation", main), self._panels("test", main)
@@ -273,7 +275,8 @@ class Evaluation:
         target = self._samples.target
         training = panels(self._samples, self._cube, "training", target)
         log.info("fitting boosted trees to %d training blocks", len(training))
-        return found | {TREES: fit_trees(training, self._reader, self._settings.seed)}
+        seed, neighbours = self._settings.seed, self._neighbours
+        return found | {TREES: fit_trees(training, self._reader, seed, neighbours=neighbours)}
 
     def _label_formula(self, test: Scored) -> Rival:
         """The synthetic label as a predictor, on the pixels and windows that have one."""
