@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import geopandas as gpd
 import numpy as np
@@ -49,6 +50,7 @@ from groundshift.assessment.scoring import (
 from groundshift.assessment.uncertainty import error_ranking
 from groundshift.cube.store import Cube
 from groundshift.domain.eras import era
+from groundshift.domain.time import parse_duration
 from groundshift.models.inference import PlaceScores
 from groundshift.samples.splits import Split
 from groundshift.samples.store import LabelKind, Samples
@@ -139,6 +141,12 @@ class Evaluation:
             found.append(self._level("synthetic", beside, with_baselines=False))
         return found
 
+    @property
+    def _wait(self) -> float:
+        """Days from a window's end until it can be scored: when the window after it is there."""
+        length = parse_duration(self._samples.settings["length"])
+        return length / timedelta(days=1) if self._neighbours else 0.0
+
     def _panels(self, split: Split, which: LabelKind) -> list[Panel]:
         return panels(self._samples, self._cube, split, which, stride=self._settings.stride)
 
@@ -188,9 +196,8 @@ class Evaluation:
         table = self._events(test, truth, threshold, self._find)
         watched = _watched(test, truth)
         curve = operating_curve(watched, self._outline)
-        extra = (
-            event_summary(table) | operating_summary(curve, watched) | delays(watched, threshold)
-        )
+        late = delays(watched, threshold, wait=self._wait)
+        extra = event_summary(table) | operating_summary(curve, watched) | late
         return replace(
             result,
             extra=result.extra | extra,
