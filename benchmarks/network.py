@@ -6,7 +6,7 @@ compute on padding too; both have the same weights. Inputs are in memory: readin
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -124,24 +124,43 @@ def keras_tile(work: Work) -> Callable[[], NDArray[np.float32]]:
     return lambda: np.asarray(network.predict({"values": values, "steps": steps}, verbose=0))
 
 
-def our_training(work: Work, equal_length: bool = False) -> Callable[[], Any]:
-    """Training steps on one batch; loss and gradients of the first."""
-    return _training(build(NetworkSpec.of_era("s12"), seed=0), work, equal_length, fit=False)
+Check = Literal["", "random", "apart"]
+"""Whose gradients are compared: none; random frames'; or those with which no value before a ReLU
+comes near its bend, so that none gets or loses its slope by the last digit."""
 
 
-def keras_training(work: Work, equal_length: bool = False) -> Callable[[], Any]:
-    """`fit` on the same batch, padded to the longest a window may be."""
-    spec = NetworkSpec.of_era("s12")
-    network = keras_network(spec, work.steps, (TILE, TILE))
-    assign(network, weights(build(spec, seed=0)))
-    return _training(network, work, equal_length, fit=True)
+def our_training(work: Work, check: Check = "") -> Callable[[], Any]:
+    """Training steps on one batch; or loss and gradients of the first."""
+    network = build(NetworkSpec.of_era("s12"), seed=0)
+    assign(network, initial(check))
+    return _training(network, work, check, fit=False)
 
 
-def _training(
-    network: keras.Model, work: Work, equal_length: bool, *, fit: bool
-) -> Callable[[], Any]:
-    values, steps, labels = training_batch(work, equal_length)
-    given = {"values": values, "steps": steps}
+def keras_training(work: Work, check: Check = "", double: bool = False) -> Callable[[], Any]:
+    """`fit` on the same batch, padded to the longest a window may be; with float64 if wanted."""
+    arrays = initial(check)
+    if double:
+        keras.config.set_floatx("float64")
+        keras.config.set_dtype_policy("float64")
+    network = keras_network(NetworkSpec.of_era("s12"), work.steps, (TILE, TILE))
+    assign(network, arrays)
+    return _training(network, work, check, fit=True)
+
+
+def initial(check: Check) -> dict[str, NDArray[np.float32]]:
+    """Weights to begin with; apart, values are normalised to 1 or -1 and 0.1 around it."""
+    arrays = weights(build(NetworkSpec.of_era("s12"), seed=0))
+    if check == "apart":
+        for name, values in arrays.items():
+            if name.endswith("/gamma"):
+                arrays[name] = np.full_like(values, 0.1)
+            elif name.endswith("/beta"):
+                arrays[name] = np.where(np.arange(len(values)) % 4 == 3, -1, 1).astype(np.float32)
+    return arrays
+
+
+def _training(network: keras.Model, work: Work, check: Check, *, fit: bool) -> Callable[[], Any]:
+    values, steps, labels = training_batch(work, equal_length=bool(check))
     rate = 1e-5
     network.compile(optimizer=keras.optimizers.SGD(rate, momentum=0.8), loss=_loss)
     optimiser = network.optimizer
@@ -155,8 +174,8 @@ def _training(
         optimiser.apply(gradients, network.trainable_variables)
         return loss, gradients
 
-    if equal_length:
-        tensors = {name: tf.constant(value) for name, value in given.items()}
+    tensors = {"values": tf.constant(values, keras.config.floatx()), "steps": tf.constant(steps)}
+    if check:
         loss, gradients = step(tensors, tf.constant(labels))
         by_name = {
             _name(variable): gradient.numpy()
@@ -164,8 +183,8 @@ def _training(
         }
         return lambda: (float(loss), by_name)
     if fit:
+        given = {"values": values, "steps": steps}
         return lambda: network.fit(given, labels, batch_size=work.batch, verbose=0) and None
-    tensors = {name: tf.constant(value) for name, value in given.items()}
     return lambda: step(tensors, tf.constant(labels))[0].numpy() and None
 
 

@@ -1,6 +1,6 @@
 """An area of one's own from GeoJSON to report: the commands of docs/fetch.md, as they stand there.
 
-    python -m benchmarks.own_area [--edge 128] [--no-shorter]
+    python -m benchmarks.own_area [--edge 128] [--no-shorter]    # --edge 500: its 25 km2
 
 The page's example is put into `params.yaml` of a copy of the project, its GeoJSON is drawn over the
 synthetic city, and its commands are run one by one. Only the provider's address is another one: a
@@ -33,17 +33,18 @@ ROOT = Path(__file__).parents[1]
 PAGE, HEADING = ROOT / "docs" / "fetch.md", "### 25 km2 of one's own in three commands"
 _COPIED = ("components", "groundshift", "pipelines", "demo", "dvc.yaml", "params.yaml")
 _SHORTER: dict[str, Any] = {
-    "window": {"split": {"block": 16, "buffer": 0}, "patch": 16},
     "train": {"epochs": 2},
     "evaluate": {"baselines": False, "bootstrap": 20, "stride": 10},
     "infer": {"stride": 20},
 }
-"""For an area of few pixels, whose blocks are small, and for less patience."""
+_SMALL: dict[str, Any] = {"window": {"split": {"block": 16, "buffer": 0}, "patch": 16}}
+_FEW = 320
+"""Pixels of a side below which no three splits fit into blocks of the usual size."""
 
 
 def main(
     edge: Annotated[int, typer.Option(help="Pixels of a side, from 128; 500 are 25 km2.")] = 128,
-    shorter: Annotated[bool, typer.Option(help="Smaller blocks, less training.")] = True,
+    shorter: Annotated[bool, typer.Option(help="Less training, fewer maps.")] = True,
 ) -> None:
     """Run the page's commands and print what each takes and says."""
     example, commands = documented()
@@ -58,7 +59,8 @@ def main(
         api = Api(products + city.sentinel1(own, everything, edge), Path(folder) / "archive")
         api.signed = True
         with serving(api):
-            prepare(project, example, api, edge, _SHORTER if shorter else {})
+            changes = merge(_SMALL if edge < _FEW else {}, _SHORTER if shorter else {})
+            prepare(project, example, api, edge, changes)
             for command in commands:
                 print(f"\n$ {command}\n{ran(command, project)}", flush=True)
         reports = sorted(path.relative_to(project) for path in project.rglob("report.html"))

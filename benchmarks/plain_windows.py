@@ -1,7 +1,8 @@
 """The published windows, plainly (method section 6 and Q16): candidates cut by `tf.data`.
 
-For every start, up to three times Omega steps are parsed and batched; the window keeps those whose
-times fit. Nothing is shared between starts.
+For every start, up to three times Omega steps are read, parsed and batched; the window keeps those
+whose times fit. Nothing is shared between starts: each reads the tile's GZIP file anew, which has
+to be inflated from its beginning.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,14 +36,9 @@ def triples(tile: Path, cut: Cut, every: int = 1) -> Iterator[Parts]:
         cut: lengths.
         every: take one start in so many; the published program takes all.
     """
-    steps, most = _steps(tile), cut.most
-    # The first Omega starts have all steps before them, the others the Omega before them.
-    growing = tf.data.Dataset.range(every, most, every)
-    before = growing.flat_map(lambda start: _together(steps.take(start), most))
-    rest = steps.skip(-most % every).window(most, shift=every, drop_remainder=True)
-    before = before.concatenate(rest.flat_map(lambda window: _together(window, most)))
-    after = steps.skip(every).window(2 * most, shift=every)
-    after = after.flat_map(lambda window: _together(window, 2 * most))
+    most = cut.most
+    before = _candidates(tile, every, every, lambda start: (tf.maximum(start - most, 0), start))
+    after = _candidates(tile, every, every, lambda start: (start, start + 2 * most))
     length = float(cut.days * DAY)
 
     def parts(before: Any, after: Any) -> Any:
@@ -60,8 +56,7 @@ def triples(tile: Path, cut: Cut, every: int = 1) -> Iterator[Parts]:
 
 def singles(tile: Path, cut: Cut, stride: int) -> Iterator[dict[str, Any]]:
     """Windows of a tile that start at every stride-th step (method section 6.1)."""
-    windows = _steps(tile).window(cut.most, shift=stride)
-    candidates = windows.flat_map(lambda window: _together(window, cut.most))
+    candidates = _candidates(tile, 0, stride, lambda start: (start, start + cut.most))
     length = float(cut.days * DAY)
 
     def part(found: Any) -> Any:
@@ -73,22 +68,33 @@ def singles(tile: Path, cut: Cut, stride: int) -> Iterator[dict[str, Any]]:
 
 
 def listed(tile: str, cut: Cut, every: int) -> Callable[[], list[tuple[int, int, int]]]:
-    """The list of windows: first and last time and number of steps of each (section 6.3)."""
+    """The list of windows: first and last time and number of steps of each (section 6.3).
+
+    Windows are cut once to count them and once more for their times; the published program does
+    so two or three times (Q16).
+    """
 
     def run() -> list[tuple[int, int, int]]:
-        seconds = (parts["window"]["seconds"] for parts in triples(Path(tile), cut, every))
-        return [(int(times[0]), int(times[-1]), len(times)) for times in seconds]
+        rows = [(0, 0, 0)] * sum(1 for _ in triples(Path(tile), cut, every))
+        for number, parts in enumerate(triples(Path(tile), cut, every)):
+            times = parts["window"]["seconds"]
+            rows[number] = int(times[0]), int(times[-1]), len(times)
+        return rows
 
     return run
 
 
-def _steps(tile: Path) -> Any:
-    return tf.data.TFRecordDataset(str(tile), "GZIP")
+def _candidates(
+    tile: Path, first: int, every: int, span: Callable[[Any], tuple[Any, Any]]
+) -> tf.data.Dataset:
+    """Candidates of each start as one element, by the range of steps that a start asks for."""
+    steps = tf.data.TFRecordDataset(str(tile), "GZIP")
 
+    def together(start: Any) -> tf.data.Dataset:
+        begin, end = span(start)
+        return steps.skip(begin).take(end - begin).map(parsed).batch(end - begin)
 
-def _together(steps: Any, most: int) -> Any:
-    """Candidates of one start as one element."""
-    return steps.map(parsed).batch(most)
+    return tf.data.Dataset.range(first, sum(1 for _ in steps), every).flat_map(together)
 
 
 def _between(found: Any, begin: Any, end: Any) -> Any:

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -42,7 +42,8 @@ from groundshift.samples.windows import Windows
 from groundshift.settings import WindowStage
 
 TILE = 32
-BATCH = 32
+BATCH = 8
+"""Windows in a batch, as in the published training by one site (method section 12)."""
 Place = tuple[slice, slice]
 
 
@@ -126,9 +127,14 @@ def regional(samples: Path) -> NDArray[np.float64]:
 
 
 def our_batches(cube: str, samples: str, records: str, count: int) -> Callable[[], list[str]]:
-    """An epoch of training batches from the cube."""
-    loader = loader_of(cube, samples, count)
-    return lambda: [digest for batch in loader.epoch() for digest in _digests(batch)]
+    """An epoch of training batches from the cube, of which nothing was decoded before."""
+    opened = Samples.open(Path(samples)), Cube.open(Path(cube))
+
+    def run() -> list[str]:
+        loader = loader_of(*opened, count)
+        return [digest for batch in loader.epoch() for digest in _digests(batch)]
+
+    return run
 
 
 def tfrecord_batches(cube: str, samples: str, records: str, count: int) -> Callable[[], list[str]]:
@@ -146,7 +152,7 @@ def tfrecord_batches(cube: str, samples: str, records: str, count: int) -> Calla
         data = tf.data.TFRecordDataset(files, compression_type="GZIP").map(parsed)
         padded = data.padded_batch(BATCH, padding_values=(-1.0, 0.0))
         return [
-            _digest(window[(window != -1).any(axis=(1, 2, 3))], label)
+            _digest([window[: (window[:, 0, 0] != -1).any(axis=-1).sum()]], label)
             for values, labels in padded.as_numpy_iterator()
             for window, label in zip(values, labels, strict=True)
         ]
@@ -161,9 +167,12 @@ def write_records(cube: str, samples: str, records: str, count: int) -> Callable
         folder = Path(records)
         folder.mkdir()
         by_patch: dict[int, list[bytes]] = {}
-        for batch in loader_of(cube, samples, count).epoch():
-            for values, label, patch in _windows(batch):
-                by_patch.setdefault(patch, []).append(example({"Feature": values, "Label": label}))
+        opened = Samples.open(Path(samples)), Cube.open(Path(cube))
+        for batch in loader_of(*opened, count).epoch():
+            for i, patch in enumerate(batch.patches.tolist()):
+                values = batch.values[i][batch.steps[i]]
+                found = example({"Feature": values, "Label": batch.labels[i]})
+                by_patch.setdefault(patch, []).append(found)
         for patch, found in by_patch.items():
             with tf.io.TFRecordWriter(str(folder / f"{patch:08}.tfrecords"), "GZIP") as file:
                 for each in found:
@@ -173,19 +182,18 @@ def write_records(cube: str, samples: str, records: str, count: int) -> Callable
     return run
 
 
-def loader_of(cube: str, samples: str, count: int, batch: int = BATCH) -> Loader:
+def loader_of(samples: Samples, cube: Cube, count: int, batch: int = BATCH) -> Loader:
     """The first windows of the first training patch, in their order."""
-    opened = Samples.open(Path(samples))
-    training = opened.splits[opened.splits["split"] == "training"].sort_values("patch")
-    opened.splits, opened.windows = training.iloc[:1], opened.windows.iloc[:count]
-    return Loader(opened, Cube.open(Path(cube)), "training", batch=batch)
+    training = samples.splits[samples.splits["split"] == "training"].sort_values("patch")
+    samples.splits, samples.windows = training.iloc[:1], samples.windows.iloc[:count]
+    return Loader(samples, cube, "training", batch=batch)
 
 
 def waiting(cube: str, samples: str, records: str, count: int) -> Callable[[], float]:
     """Share of the time of some training steps that they wait for batches, of two windows each."""
     network = build(NetworkSpec.of_era("s12"), seed=0)
     network.compile(keras.optimizers.SGD(1e-5), loss=lambda y, p: tanimoto_with_complement(y, p))
-    loader = loader_of(cube, samples, count, batch=2)
+    loader = loader_of(Samples.open(Path(samples)), Cube.open(Path(cube)), count, batch=2)
 
     def train(batch: Batch) -> None:
         given = {"values": batch.values, "steps": batch.steps}
@@ -206,16 +214,13 @@ def waiting(cube: str, samples: str, records: str, count: int) -> Callable[[], f
 
 
 def _digests(batch: Batch) -> Iterator[str]:
-    return (_digest(values, label) for values, label, _ in _windows(batch))
+    """Of every window, without its padding."""
+    steps = batch.steps.sum(axis=1)
+    for i, (count, label) in enumerate(zip(steps, batch.labels, strict=True)):
+        yield _digest([each.values[i, :count] for each in batch.streams.values()], label)
 
 
-def _windows(batch: Batch) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], int]]:
-    for values, steps, label, patch in zip(
-        batch.values, batch.steps, batch.labels, batch.patches, strict=True
-    ):
-        yield values[steps], label, int(patch)
-
-
-def _digest(values: NDArray[np.float32], label: NDArray[np.float32]) -> str:
-    """A few bytes of every window, so that comparing costs next to nothing."""
-    return hashlib.md5(values[:, ::8, ::8].tobytes() + label.tobytes()).hexdigest()
+def _digest(channels: Sequence[NDArray[np.float32]], label: NDArray[np.float32]) -> str:
+    """A few bytes of a window, so that comparing costs next to nothing."""
+    few = np.concatenate([values[:, ::8, ::8] for values in channels], axis=-1)
+    return hashlib.md5(few.tobytes() + label.tobytes()).hexdigest()

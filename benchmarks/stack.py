@@ -184,8 +184,8 @@ def load(workload: Path, name: str, moment: int) -> tuple[NDArray[np.float32], N
     place, feature, _ = SENSORS[name]
     moment = moment or times(workload, name)[0]
     patch = workload / place / "eopatches" / f"{datetime.fromtimestamp(moment, UTC):%Y%m%dT%H%M%S}"
-    values = np.load(patch / "data" / f"{feature}.npy")[0]
-    return values, np.load(patch / "mask" / "dataMask.npy")[0, :, :, 0]
+    values = np.load(patch / "data" / f"{feature}.npy", mmap_mode="r")[0]
+    return values, np.load(patch / "mask" / "dataMask.npy", mmap_mode="r")[0, :, :, 0]
 
 
 def squares(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:

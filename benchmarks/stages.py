@@ -120,17 +120,26 @@ def training(scene: Scene) -> Iterator[Row]:
     """Training steps."""
     work = scene.size.far
     sides = (network.our_training, network.keras_training)
-    equal = {"work": work, "equal_length": True}
-    _, _, mine, other = by_turns(*sides, equal, rounds=1, threads=scene.threads, warm=False)
+    found = {
+        check: [alone(side, {"work": work, "check": check})[1] for side in sides]
+        for check in ("apart", "random")
+    }
+    (our_loss, ours_apart), (loss, gradients) = found["apart"]
+    difference = max(_relative(ours_apart, gradients), abs(our_loss - loss))
+    options = {"work": work, "check": "random", "double": True}
+    _, exact = alone(network.keras_training, options)[1]
+    names = ("ours_to_float64", "keras_to_float64")
+    notes = {
+        name: _relative(each, exact) for name, (_, each) in zip(names, found["random"], strict=True)
+    }
     ours, plain, _, _ = by_turns(
         *sides, {"work": work}, rounds=scene.size.rounds, threads=scene.threads
     )
-    difference = max(_relative(mine[1], other[1]), abs(mine[0] - other[0]))
     steps = float(np.ptp(work.ranges[: work.batch], axis=1).sum())
     best = scene.multiplying(3 * DIRECT * TILE**2 * steps)
     text = f"{work.batch} windows of up to {work.steps} steps"
     units = (work.batch, work.batch)
-    yield Row("training step", text, units, ours, plain, difference, 1e-4, "GEMM", best)
+    yield Row("training step", text, units, ours, plain, difference, 1e-4, "GEMM", best, notes)
 
 
 def scoring(scene: Scene) -> Iterator[Row]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import typer
 
+from components import unmapped
 from components.folders import Folder, Inputs, output_of
 from components.options import Common
 from components.outputs import Executor
@@ -30,13 +31,16 @@ from groundshift.artifacts.outcomes import (
 )
 from groundshift.artifacts.versions import Version
 from groundshift.artifacts.writing import recording
-from groundshift.errors import GroundshiftError, SettingsError, SourceError
+from groundshift.errors import GroundshiftError, NoDataError, SettingsError, SourceError
 from groundshift.memory import peak, return_early, shown
 from groundshift.services import tracking
 from groundshift.services.run_tree import RUN_ID
 from groundshift.settings import StageSettings
 
 log = logging.getLogger(__name__)
+
+MAPS = "maps"
+"""The contract that a run is for."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -185,7 +189,12 @@ def _work(
             recording(_origin(task, read)),
             tracking.stage_run(verb.stage, settings, folders, row=row) as tracked,
         ):
-            summary = verb.function(task, **{**values, **folders})
+            try:
+                summary = verb.function(task, **{**values, **folders})
+            except NoDataError as error:
+                raise _told(error, verb.stage, task, read, given[output]) from error
+            if contract == MAPS:
+                unmapped.forget(task, given[output])
             version = Version.of(summary.artifact, contract).pointer
             summary = dataclasses.replace(summary, version=version)
             tracked.finish(summary)
@@ -213,6 +222,19 @@ def _origin(task: Task[StageSettings], read: Mapping[str, Path]) -> dict[str, An
         lineage.SETTINGS: task.settings.model_dump(mode="json"),
         lineage.CELL: task.cell,
     }
+
+
+def _told(
+    error: NoDataError,
+    stage: str,
+    task: Task[StageSettings],
+    read: Mapping[str, Path],
+    output: Path,
+) -> NoDataError:
+    """The error again, with where a report and a page say more."""
+    page = unmapped.tell(error, stage, task, read, output)
+    more = f"{error.remedy}. What was asked and what came: {page}" if page else error.remedy
+    return NoDataError(error.found, more, error.looks)
 
 
 def _ended(stage: str, error: Exception) -> typer.Exit:

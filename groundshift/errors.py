@@ -4,6 +4,9 @@ A message says what is wrong, where, what was expected, what was found and what 
 Anything that is not one of these is our own fault and is allowed to end with a traceback.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 
 class GroundshiftError(Exception):
     """Base of all errors that carry a message meant for the user."""
@@ -34,6 +37,34 @@ class SourceError(GroundshiftError):
         self.transient = transient
         self.refused = refused
         self.lost = lost
+
+
+@dataclass(frozen=True)
+class Look:
+    """An image that was to be used.
+
+    Attributes:
+        sensor: name.
+        time: seconds since 1970.
+        problem: why it can't be used; empty if it can.
+    """
+
+    sensor: str
+    time: int
+    problem: str = ""
+
+
+class NoDataError(SourceError, SettingsError):
+    """Nothing can be mapped: no image, none that can be used, or too few for one window.
+
+    Raise it where all works as it should and the images are not there, so that the run ends with
+    a page that says so. The remedy may lie in the source as well as in the settings.
+    """
+
+    def __init__(self, found: str, remedy: str, looks: Sequence[Look] = ()) -> None:
+        """Keep what was found, what to do, and what came of the images."""
+        super().__init__(f"{found}. {remedy}")
+        self.found, self.remedy, self.looks = found, remedy, tuple(looks)
 
 
 class BudgetError(GroundshiftError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 import yaml
 
+from components.unmapped import UNMAPPED, report_of
 from groundshift.artifacts import ArtifactStore
 from groundshift.artifacts.cache import LIMIT
 from groundshift.errors import SettingsError
@@ -125,20 +126,30 @@ def with_dvc(job: Job) -> bool:
             typer.echo(
                 f"groundshift: {job.area} did not finish; the messages above say why", err=True
             )
+            _tell_of_no_map(Path("data") / job.area / UNMAPPED, started)
             return False
     typer.echo(outcome.describe(Path("data") / job.area, since=started))
     return True
 
 
+def _tell_of_no_map(place: Path, since: float) -> None:
+    """Name the report of a run that ended for want of data."""
+    if report := report_of(place, since):
+        typer.echo(f"  report  {report} (there is no map: it says why)")
+
+
 def here(job: Job, package: Path, engine: "Engine", store: ArtifactStore, *, caching: bool) -> bool:
     """Run a compiled pipeline as processes or containers; False if a task failed."""
     logging.getLogger("pipelines").setLevel(logging.INFO)
+    started = time.time()
     values = job.arguments() | {"store": store.address}
     runs = RUNS / type(engine).__name__
     with tracking.pipeline_run(job.title, job.area):
         result = engine.run(package, values, root=runs, caching=caching)
     typer.echo(outcome.tasks(result))
     if result.state != "SUCCEEDED":
+        if store.root is not None:
+            _tell_of_no_map(store.root / UNMAPPED / job.area, started)
         return False
     if not any(task.name.startswith("report") for task in result.tasks):
         typer.echo(_UNMAPPED[job.pipeline])

@@ -7,7 +7,6 @@ import typer
 
 from components import by_parts, shell
 from components.evaluate import drift as drifting
-from components.evaluate.promotion import decide
 from components.evaluate.stage import run
 from groundshift.artifacts import Summary
 from groundshift.errors import SettingsError
@@ -55,6 +54,8 @@ def main(
     summary = run(task.settings, **folders, champion=rival)
     if not promote:
         return summary
+    from components.evaluate.promotion import decide  # TensorFlow, which --help needs not
+
     promoted = decide(task, model, evaluation, reigning)
     return replace(summary, parameters={**summary.parameters, "promoted": promoted})
 

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_READ = 1 << 22
-
 
 def canonical_json(value: Any) -> str:
     """One text per value: sorted keys, no spaces, no NaN."""
@@ -26,16 +24,6 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def file_digests(path: Path) -> tuple[str, str]:
-    """SHA-256 and MD5 of a file's bytes, which are read once; DVC names them by the latter."""
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(_READ):
-            sha256.update(block)
-            md5.update(block)
-    return sha256.hexdigest(), md5.hexdigest()
 
 
 class ValueHash:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from groundshift.artifacts.hashing import digest, file_digest, file_digests
+from groundshift.artifacts.digests import file_digests
+from groundshift.artifacts.hashing import digest, file_digest
 from groundshift.errors import ContractError
 
 FILE_NAME = "manifest.json"
@@ -64,7 +65,7 @@ class FileEntry:
             path: of the file.
             name: its path inside the artifact.
         """
-        return cls(name, path.stat().st_size, *file_digests(path))
+        return cls(name, path.stat().st_size, *file_digests([path])[0])
 
 
 @dataclass(frozen=True)

@@ -206,8 +206,8 @@ class ShardFile:
         )
 
 
-def encode_shard(codec: Codec, chunks: NDArray[Any]) -> bytes:
-    """The bytes of a shard.
+def encode_shard(codec: Codec, chunks: NDArray[Any]) -> list[bytes]:
+    """The bytes of a shard, in parts that follow one another.
 
     Args:
         codec: of the array.
@@ -215,7 +215,7 @@ def encode_shard(codec: Codec, chunks: NDArray[Any]) -> bytes:
             right and lower edges of the grid.
     """
     index = np.full((_SIDE, _SIDE, 2), _MISSING, "<u8")
-    parts = []
+    parts: list[bytes] = []
     offset = 0
     for y, x in np.ndindex(*chunks.shape[:2]):
         parts.append(codec.encode(chunks[y, x]))
@@ -223,7 +223,7 @@ def encode_shard(codec: Codec, chunks: NDArray[Any]) -> bytes:
         offset += len(parts[-1])
     tail = index.tobytes()
     checksum = google_crc32c.value(tail).to_bytes(_CHECKSUM_BYTES, "little")
-    return b"".join((*parts, tail, checksum))
+    return [*parts, tail, checksum]
 
 
 def decode_shard(path: Path, chunks: NDArray[Any]) -> None:

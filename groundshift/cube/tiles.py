@@ -92,11 +92,15 @@ class TileWriter:
         self._old = old
         self._hold = hold
         self._open: OrderedDict[int, tuple[NDArray[Any], ...]] = OrderedDict()
+        self._blank: dict[int, set[int]] = {}
+        """By open shard, the slots to which nothing was put yet: they may hold anything."""
+        self._spare: tuple[NDArray[Any], ...] = ()
 
     def put(self, slot: int, image: Image) -> None:
         """Store a frame."""
         group, local = divmod(slot, SLOTS)
         values, fresh, age_days = self._shards(group)
+        self._blank[group].discard(local)
         values[:, :, local] = _chunked(image.values)
         fresh[:, :, local] = _chunked(image.fresh)
         age_days[:, :, local] = _chunked(image.age_days)
@@ -127,10 +131,21 @@ class TileWriter:
         return self._open[group]
 
     def _load(self, group: int) -> tuple[NDArray[Any], ...]:
-        return tuple(
-            _load_chunks(array, self._sources(position, group), self._tile)
-            for position, array in enumerate(self.arrays)
-        )
+        # Memory that was written is used again: new pages cost more than all that is put there.
+        shards = self._spare or tuple(_room(array, self._tile) for array in self.arrays)
+        self._spare, self._blank[group] = (), set(range(SLOTS))
+        known = [self._known(position, group) for position in range(len(shards))]
+        if any(known):
+            self._blank[group] = set()
+            for array, chunks, path in zip(self.arrays, shards, known, strict=True):
+                chunks[...] = array.fill
+                if path is not None:
+                    decode_shard(path, chunks)
+        return shards
+
+    def _known(self, position: int, group: int) -> Path | None:
+        """The newest file that holds a shard already."""
+        return next((path for path in self._sources(position, group) if path.exists()), None)
 
     def _sources(self, position: int, group: int) -> list[Path]:
         """Files that may hold a shard already, the newest first."""
@@ -140,27 +155,25 @@ class TileWriter:
     def _flush(self) -> None:
         """Write the shards that were used longest ago."""
         group, shards = self._open.popitem(last=False)
+        blank = self._blank.pop(group)
         for position, (array, chunks) in enumerate(zip(self.arrays, shards, strict=True)):
-            content = encode_shard(array.codec, chunks)
+            for local in blank:
+                chunks[:, :, local] = array.fill
+            parts = encode_shard(array.codec, chunks)
             target, *older = self._sources(position, group)
-            if not target.exists() and any(_holds(path, content) for path in older):
+            if not target.exists() and any(_holds(path, parts) for path in older):
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+            with target.open("wb") as file:
+                file.writelines(parts)
             self.written.append(target)
+        self._spare = shards
 
 
-def _load_chunks(array: Sharded, sources: list[Path], tile: Tile) -> NDArray[Any]:
-    """A tile's shard as chunks [y, x, *stored axes]: the first that exists, or an empty one."""
+def _room(array: Sharded, tile: Tile) -> NDArray[Any]:
+    """Room for a tile's shard as chunks [y, x, *stored axes]."""
     count = tuple(-(-size // CHUNK) for size in tile.shape)
-    chunks = np.zeros((*count, *array.chunk_shape), array.dtype)
-    if array.fill:
-        chunks[...] = array.fill
-    for path in sources:
-        if path.exists():
-            decode_shard(path, chunks)
-            break
-    return chunks
+    return np.empty((*count, *array.chunk_shape), array.dtype)
 
 
 def _chunked(image: NDArray[Any]) -> NDArray[Any]:
@@ -173,6 +186,7 @@ def _chunked(image: NDArray[Any]) -> NDArray[Any]:
     return np.moveaxis(split, (0, 2, 1, 3), (0, 1, -2, -1))
 
 
-def _holds(path: Path, content: bytes) -> bool:
+def _holds(path: Path, parts: list[bytes]) -> bool:
     """Whether a file already holds the content."""
-    return path.exists() and path.stat().st_size == len(content) and path.read_bytes() == content
+    size = sum(map(len, parts))
+    return path.exists() and path.stat().st_size == size and path.read_bytes() == b"".join(parts)

@@ -15,6 +15,8 @@ from groundshift.errors import ContractError
 
 Table = NDArray[np.float32]
 
+_FLOAT, _DAYS = 4, 8  # bytes
+
 _QUIETEST = 1e-6
 """Linear power below which radar is noise: -60 dB."""
 
@@ -80,6 +82,23 @@ class PixelSeries:
         joined = np.concatenate(parts, axis=-1)
         t, height, width, channels = joined.shape
         return np.moveaxis(joined, 0, 2).reshape(height, width, t * channels)
+
+    def pixel_bytes(self, cube: CellCube) -> int:
+        """What reading a pixel's series takes of memory at its peak, and judging it thereafter.
+
+        Args:
+            cube: the cell that is read.
+        """
+        most = held = 0
+        for stream in self.signature.streams:
+            image, looks = _FLOAT * len(stream.bands), len(cube.look_times(cube.roles[stream.role]))
+            # The looks before and after every instant with their days, what lies between, and what
+            # finding that takes for one instant.
+            nearest = self.instants * (2 * (image + _DAYS) + image) + 3 * image + 6 * _DAYS
+            most = max(most, held + looks * (image + 1) + max(looks * image, nearest))
+            held += self.instants * _FLOAT * len(self._channels(stream))
+        # Every stream's numbers, joined, put in order; then those that are known, to be judged.
+        return max(most, 3 * held)
 
     def require(self, found: Signature, period: tuple[int, int], *, owner: str) -> None:
         """Refuse a cube whose numbers are others, or a period that is too short.

@@ -5,7 +5,6 @@ the network is computed by TensorFlow. Numbers differ from TensorFlow's by some 
 """
 
 import ctypes
-import importlib.util
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from groundshift import compiled
 
 log = logging.getLogger(__name__)
 
@@ -270,15 +271,14 @@ def _threads() -> int:
 @cache
 def library(name: str) -> ctypes.CDLL | None:
     """A compiled module of this package, or None where there is none."""
-    found = importlib.util.find_spec(f"groundshift.models.{name}")
-    if found is None or found.origin is None:
+    found = compiled.library(f"groundshift.models.{name}")
+    if found is None:
         log.warning(
             "the compiled kernel %s is missing, so that TensorFlow does its work several times "
             "slower: install the package where there is a C compiler",
             name,
         )
-        return None
-    return ctypes.CDLL(found.origin)
+    return found
 
 
 def _turn() -> NDArray[np.float64]:

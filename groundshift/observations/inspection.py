@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor
-from groundshift.errors import SourceError
+from groundshift.errors import NoDataError
 from groundshift.observations.checks.judge import judge
 from groundshift.observations.checks.series import Floats, Measure, Series
+from groundshift.observations.intake import looks_of
 from groundshift.observations.sources.base import Source
 from groundshift.observations.store import (
     MEASURES,
@@ -89,17 +90,20 @@ def require_passing(source: Source, records: Iterable[Record], *, whole: bool) -
         whole: Whether these are all cells of the area; else other cells may hold some.
 
     Raises:
-        SourceError: naming the sensor and one of the reasons.
+        NoDataError: naming the sensor and one of the reasons.
     """
+    records = list(records)
     for name in source.sensors if whole else ():
         own = [record for record in records if record.sensor == name]
         failed = [record for record in own if record.reason and record.digest]
         if failed and all(record.reason for record in own):
-            raise SourceError(
+            raise NoDataError(
                 f"{source.settings_key}.sensors.{name}: expected images that fit their series, "
                 f"found that all {len(failed)} with a valid pixel fail a check, e.g. "
-                f"{failed[0].source}: {failed[0].reason}. Look at the images, or release the "
-                f"finding by fetch.checks.release: ['{name}/*/*']"
+                f"{failed[0].source}: {failed[0].reason}",
+                "Look at the images, or release the finding by fetch.checks.release: "
+                f"['{name}/*/*']",
+                looks_of(records),
             )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from groundshift.artifacts import Draft, ValueHash
 from groundshift.domain.cells import Cell
 from groundshift.domain.time import isoformat, stamp
-from groundshift.errors import SourceError
+from groundshift.errors import Look, NoDataError, SourceError
 from groundshift.observations.checks import duplicate, odd
 from groundshift.observations.costs import Cost, total
 from groundshift.observations.planting import PlacedChange, Plan, plant
@@ -213,36 +213,54 @@ def require_observations(
             image of a sensor; then only a sensor without a complete acquisition is refused.
 
     Raises:
-        SourceError: with where its images lie and what their masks hold.
+        NoDataError: with where its images lie and what their masks hold.
     """
+    records = list(records)
     reasons: dict[str, list[str]] = {name: [] for name in source.sensors}
     for record in records:
         reasons[record.sensor].append(record.reason)
     usable = {item.sensor for item in source.acquisitions if not item.problem}
     for name, found in reasons.items():
         if all(found) and (whole or name not in usable):
-            raise _nothing(source, cells, name, found)
+            raise _nothing(source, cells, name, records)
 
 
-def _nothing(source: Source, cells: Sequence[Cell], name: str, reasons: list[str]) -> SourceError:
+def looks_of(records: Iterable[Record]) -> list[Look]:
+    """What became of images, for a page on it."""
+    return [Look(record.sensor, record.time, record.reason) for record in records]
+
+
+def _nothing(
+    source: Source, cells: Sequence[Cell], name: str, records: Sequence[Record]
+) -> NoDataError:
+    """Why nothing of a sensor could be stored, and what to do."""
     where = f"{source.settings_key}.sensors.{name}"
+    looks = looks_of(records)
+    reasons = [record.reason for record in records if record.sensor == name]
+    if not reasons:
+        return NoDataError(
+            f"{where}: no acquisition lies in the period", "Move or lengthen the period", looks
+        )
     usable = [a for a in source.acquisitions if a.sensor == name and not a.problem]
     if not usable:
-        return SourceError(
-            f"{where}: no acquisition is complete: {reasons[0]}. Add the missing files, or leave "
-            "their part out"
+        return NoDataError(
+            f"{where}: no acquisition is complete: {reasons[0]}",
+            "Add the missing files, or leave their part out",
+            looks,
         )
     with source.open(usable[0]) as scene:
         if set(reasons) <= {NO_OVERLAP}:
             bounds = ", ".join(f"{value:.6g}" for value in cells[0].grid.boundingbox.bbox)
-            return SourceError(
+            return NoDataError(
                 f"{where}: no image overlaps the area: {usable[0].source} covers "
-                f"{scene.footprint}, the area's first cell {bounds} in {cells[0].grid.crs}. "
-                "Correct area, or the images' reference system"
+                f"{scene.footprint}, the area's first cell {bounds} in {cells[0].grid.crs}",
+                "Correct area, or the images' reference system",
+                looks,
             )
         numbers = scene.mask_numbers(cells[0].grid)
-    return SourceError(
+    return NoDataError(
         f"{where}: none of {len(usable)} acquisitions has a valid pixel in the area (numbers in "
-        f"the mask of {usable[0].source}, {isoformat(usable[0].time)}: {numbers}). Correct the "
-        "mask's rule or nodata, or move the period"
+        f"the mask of {usable[0].source}, {isoformat(usable[0].time)}: {numbers})",
+        "Correct the mask's rule or nodata, or move the period",
+        looks,
     )

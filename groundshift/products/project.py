@@ -3,7 +3,7 @@
 maps.qgs    opens everything by relative paths, so that the folder can be moved as a whole
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -22,6 +22,9 @@ from groundshift.products.maps import (
 from groundshift.products.qgis import VERSION, date_shader, events_style, score_shader, to_text
 
 PROJECT = "maps.qgs"
+
+_ID = "groundshift_layer_{:04d}"
+"""Of a layer; QGIS replaces ids of ten letters or fewer, and then its tree leads nowhere."""
 
 _TIP = (
     '<b>[% "id" %]</b> [% "state" %]<br>[% "date" %] ([% "date_from" %] to [% "date_to" %])<br>'
@@ -70,9 +73,8 @@ def write_project(
             time = _temporal(window.end, shown_until)
             _add(scores, layers, name, f"./{path}", crs, [score_shader(), time], shown=True)
     root.append(layers)
-    properties = ET.SubElement(root, "properties")
-    paths = ET.SubElement(properties, "Paths")
-    ET.SubElement(paths, "Absolute", type="bool").text = "false"
+    root.append(_properties())
+    root.append(_controller(maps.values()))
     target = folder / PROJECT
     target.write_text(to_text(root) + "\n")
     return target
@@ -96,7 +98,7 @@ def _add(
     """One layer, in the tree and in the list."""
     raster = source.endswith(".tif")
     provider = "gdal" if raster else "ogr"
-    layer_id = f"layer_{len(layers)}"
+    layer_id = _ID.format(len(layers))
     checked = "Qt::Checked" if shown else "Qt::Unchecked"
     ET.SubElement(
         tree,
@@ -127,12 +129,41 @@ def _group(tree: ET.Element, name: str, *, shown: bool) -> ET.Element:
     return ET.SubElement(tree, "layer-tree-group", name=name, checked=checked, expanded="0")
 
 
+def _properties() -> ET.Element:
+    properties = ET.Element("properties")
+    paths = ET.SubElement(properties, "Paths")
+    ET.SubElement(paths, "Absolute", type="bool").text = "false"
+    # Without it QGIS takes no notice of the project's reference system.
+    system = ET.SubElement(properties, "SpatialRefSys")
+    ET.SubElement(system, "ProjectionsEnabled", type="int").text = "1"
+    return properties
+
+
+def _controller(maps: Iterable[Sequence[MapWindow]]) -> ET.Element:
+    """Settings of the temporal controller: from the first map to the end of the last one's time."""
+    controller = ET.Element(
+        "ProjectTimeSettings",
+        timeStep="1",
+        timeStepUnit="mon",
+        frameRate="2",
+        cumulativeTemporalRange="0",
+    )
+    windows = sorted({window for own in maps for window in own})
+    if windows:
+        span = ET.SubElement(controller, "TemporalRange")
+        _span(span, windows[0].end, _until(windows)[-1])
+    return controller
+
+
 def _temporal(start: int, end: int) -> ET.Element:
     temporal = ET.Element("temporal", mode="0", enabled="1", fetchMode="0")
-    span = ET.SubElement(temporal, "fixedRange")
-    ET.SubElement(span, "start").text = isoformat(start)
-    ET.SubElement(span, "end").text = isoformat(end)
+    _span(ET.SubElement(temporal, "fixedRange"), start, end)
     return temporal
+
+
+def _span(element: ET.Element, start: int, end: int) -> None:
+    ET.SubElement(element, "start").text = isoformat(start)
+    ET.SubElement(element, "end").text = isoformat(end)
 
 
 def _reference(crs: CRS | None) -> ET.Element:

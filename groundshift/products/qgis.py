@@ -10,7 +10,7 @@ from groundshift.events.reviews import CLASSES, UNSURE, VERDICTS
 from groundshift.products.pictures import DATE_COLOURS, EVENT_COLOUR, SCORE_COLOURS
 from groundshift.samples.labels.truth import ACCEPTED, REJECTED
 
-VERSION = "3.28.0"
+VERSION = "3.22.0"
 """Of the QGIS whose format is written; later ones read it."""
 
 VERDICT_COLOURS = {ACCEPTED: "#1b9e77", REJECTED: "#9a9a9a", UNSURE: "#7570b3"}

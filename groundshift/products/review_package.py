@@ -149,7 +149,10 @@ def write_layer(
     """Write the one layer of a new GeoPackage; rows are mappings with `geometry`."""
     path.unlink(missing_ok=True)
     schema = {"geometry": geometry, "properties": dict(types)}
-    with fiona.open(path, "w", driver="GPKG", layer=layer, crs=crs, schema=schema) as target:
+    # Without a spatial index: a few thousand outlines need none, and where TensorFlow was loaded
+    # first, its SQLite answers instead of GDAL's and can't make one.
+    named = {"layer": layer, "crs": crs, "schema": schema, "SPATIAL_INDEX": "NO"}
+    with fiona.open(path, "w", driver="GPKG", **named) as target:
         target.writerecords(
             {
                 "type": "Feature",
@@ -213,7 +216,8 @@ def write_style(path: Path, layer: str, qml: str) -> None:
     columns = (
         "f_table_catalog TEXT, f_table_schema TEXT, f_table_name TEXT, f_geometry_column TEXT, "
         "styleName TEXT, styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, "
-        "owner TEXT, ui TEXT, update_time DATETIME DEFAULT CURRENT_TIMESTAMP"
+        "owner TEXT, ui TEXT, "
+        "update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now'))"
     )
     row = {
         "f_table_catalog": "",

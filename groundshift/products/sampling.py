@@ -6,13 +6,12 @@ the strata lie in a table of their own.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 from scipy.ndimage import binary_dilation
@@ -38,10 +37,51 @@ BESIDE, ELSEWHERE = "beside change", "no change"
 NO_CHANGE = "none"
 """What is filled in for a pixel that did not change; else the year in which it did."""
 
+AREAS = "areas"
+"""Member of the document of reviews that keeps what a judged sample tells."""
+
 _NEAR = 2  # pixels around an event that make a stratum of their own
 _UNITS = {"unit": "str", "year": "str", "by": "str"}
 _STRATUM = "stratum:"
 _UNIT = "unit:"
+
+
+@dataclass(frozen=True)
+class JudgedSample:
+    """The true area of change by year, as a sample tells it.
+
+    Attributes:
+        maps: content hash of the maps that the sample was drawn from.
+        units: how many pixels were judged.
+        areas: square metres by year.
+    """
+
+    maps: str
+    units: int
+    areas: Mapping[str, AreaEstimate]
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready description."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, reviews: Mapping[str, Any] | None) -> "JudgedSample | None":
+        """What a document of reviews keeps; None where no sample was judged yet.
+
+        Raises:
+            ContractError: something else.
+        """
+        kept = (reviews or {}).get(AREAS)
+        if kept is None:
+            return None
+        try:
+            areas = {year: AreaEstimate(**area) for year, area in kept["areas"].items()}
+            return cls(kept["maps"], kept["units"], areas)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ContractError(
+                f"reviews: expected areas of a judged sample, found something else ({error}). "
+                "Import the sample again: groundshift review import"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -130,14 +170,11 @@ def write_sample(
     return counts
 
 
-def read_sample(path: Path) -> tuple[dict[str, AreaEstimate], pd.DataFrame]:
+def read_sample(path: Path) -> JudgedSample:
     """The area of change by year, from a sample that was judged.
 
     Units that are `unsure` are left out; so are those not judged yet, as long as two of every
     stratum are.
-
-    Returns:
-        Square metres by year, and the judged units with their strata.
 
     Raises:
         ContractError: no such package, rows that make no sense, or too few of them.
@@ -162,14 +199,13 @@ def read_sample(path: Path) -> tuple[dict[str, AreaEstimate], pd.DataFrame]:
             f"{path}: {'; '.join(wrong[:20])}. Correct the rows and import it again"
         )
     judged = table[~table["year"].isin(("", UNSURE))]
-    units = pd.DataFrame(judged.drop(columns="geometry")).assign(
-        stratum=[stratum[unit] for unit in judged["unit"]]
-    )
+    drawn_from = [stratum[unit] for unit in judged["unit"]]
     try:
-        areas = estimate_areas(strata, units["stratum"].tolist(), units["year"].tolist())
+        areas = estimate_areas(strata, drawn_from, judged["year"].tolist())
     except ValueError as error:
         raise ContractError(f"{path}: {error}. Judge more units and import it again") from error
-    return {year: area for year, area in areas.items() if year != NO_CHANGE}, units
+    by_year = {year: area for year, area in areas.items() if year != NO_CHANGE}
+    return JudgedSample(about.get("maps", ""), len(judged), by_year)
 
 
 def _is_year(text: str) -> bool:

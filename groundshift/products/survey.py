@@ -27,6 +27,7 @@ from groundshift.products.maps import (
     read_map,
     score_path,
 )
+from groundshift.products.sampling import JudgedSample
 
 
 def window_scores(
@@ -70,10 +71,12 @@ class Past:
     Attributes:
         events: as they were published last; None if they never were.
         reviews: what analysts said.
+        sample: the true area of change, if a sample was judged.
     """
 
     events: gpd.GeoDataFrame | None = None
     reviews: gpd.GeoDataFrame = field(default_factory=empty_reviews)
+    sample: JudgedSample | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ and the seed: so an area has the same samples however it is cut into cells. How 
 follows from the counts of the whole area.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,19 +90,17 @@ class PixelSamples:
             )
 
 
-def count(
-    references: Mapping[str, NDArray[np.uint8]], patches: pd.DataFrame, classes: int
-) -> Counts:
-    """Count the pixels of every split and class.
+def count(reference: NDArray[np.uint8], patches: pd.DataFrame, classes: int) -> Counts:
+    """Count the pixels of every split and class in a cell.
 
     Args:
-        references: class of every pixel by cell.
-        patches: rows of `splits.parquet`.
+        reference: [y, x] class of every pixel of its grid.
+        patches: of the cell, rows of `splits.parquet`.
         classes: how many there are.
     """
     counts = np.zeros((len(SPLITS), classes), np.int64)
     for row in patches.itertuples():
-        found = references[str(row.cell)][_square(row)]
+        found = reference[_square(row)]
         own = np.bincount(found.ravel(), minlength=classes + 1)[1:]
         counts[SPLITS.index(row.split)] += own
     return counts

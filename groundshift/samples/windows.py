@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from groundshift.domain.time import DAY, as_datetime64
-from groundshift.errors import SettingsError
+from groundshift.errors import NoDataError, SettingsError
 
 Kind = Literal["single", "triple"]
 Period = tuple[int, int]
@@ -229,10 +229,11 @@ def require_complete(
         if fits
         else f"No length fits: lower window.min_steps (now {min_steps}) or lengthen the period"
     )
-    raise SettingsError(
+    raise NoDataError(
         f"window.length: no complete {windows.kind} window of {days:g} days fits into {place}: "
         f"it needs {parts * days:g} days with at least {min_steps} steps in each {days:g}, found "
-        f"{(end - begin) / DAY:.0f} days with {len(times)} steps ({reasons}). {advice}"
+        f"{(end - begin) / DAY:.0f} days with {len(times)} steps ({reasons})",
+        advice,
     )
 
 

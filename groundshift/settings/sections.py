@@ -182,6 +182,13 @@ class TrainSettings(Frozen):
         1, ge=1, description="use every n-th window for training; which ones changes by epoch"
     )
     validation_stride: int = Field(5, ge=1, description="use every n-th window for validation")
+    samples: int | None = Field(
+        None,
+        ge=1,
+        description="an epoch has at most so many samples, drawn anew for each, and so has a "
+        "validation; so that training a large area takes no longer than a small one. None: all",
+        json_schema_extra=LATER,
+    )
     members: int = Field(1, ge=1, description="networks of the ensemble")
     optimiser: Literal["adam", "sgd"] = Field(
         "adam", description="adam with cosine decay, or sgd with momentum 0.8 as published"

@@ -6,7 +6,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from groundshift.assessment.model_card import CARD
 from pipelines.commands import options
 
 app = typer.Typer(no_args_is_help=True, help="The champion of an area, and those before it.")
@@ -49,6 +48,7 @@ def list_(area: options.Area = "demo", store: Store = STORE) -> None:
 def show(model: Model = "champion", area: options.Area = "demo", store: Store = STORE) -> None:
     """Print a model's card, and everything that was decided about it."""
     with options.reported():
+        from groundshift.assessment.model_card import CARD
         from pipelines.champions import Champions
 
         champions = Champions.open(store, area)

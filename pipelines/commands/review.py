@@ -1,7 +1,7 @@
 """`groundshift review export`, `import` and `sample`: the analyst's loop."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,7 +74,7 @@ def import_(
 
         area = read_about(file).get("area", "")
         if SAMPLE in layers(file):
-            _import_sample(file)
+            _import_sample(file, to, store, area)
         else:
             _import_events(file, to, store, area, by)
 
@@ -103,43 +103,56 @@ def sample(
 
 
 def _import_events(file: Path, to: Path | None, store: str, area: str, by: str) -> None:
-    from groundshift.events.reviews import (
-        document_of,
-        read_reviews,
-        reviews_of,
-        update,
-        write_reviews,
-    )
+    from groundshift.events.reviews import document_of, reviews_of, update
     from groundshift.products.review_package import read_events_package
 
     fresh = read_events_package(file, by=by)
-    where = f"reviews of {area}" if to is None else str(to)
+    where = _named(to, area)
 
     def change(known: dict[str, Any] | None) -> dict[str, Any]:
-        return document_of(update(reviews_of(known, where), fresh))
+        return (known or {}) | document_of(update(reviews_of(known, where), fresh))
 
-    if to is None:
-        document = ArtifactStore.open(store).review(area, change)
-    else:
-        document = change(read_reviews(to))
-        write_reviews(to, document)
+    document = _change(to, store, area, change)
     counts = fresh["verdict"].value_counts()
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "no verdict"
     typer.echo(f"{where}: {told}; {len(document['features'])} reviews in all")
 
 
-def _import_sample(file: Path) -> None:
-    from groundshift.products.sampling import read_sample
+def _import_sample(file: Path, to: Path | None, store: str, area: str) -> None:
+    from groundshift.events.reviews import document_of, empty_reviews
+    from groundshift.products.sampling import AREAS, read_sample
 
-    areas, units = read_sample(file)
-    for year, found in areas.items():
+    judged = read_sample(file)
+    for year, found in judged.areas.items():
         typer.echo(
             f"{year}: {found.area / 1e4:.2f} ha of change "
             f"({found.low / 1e4:.2f} to {found.high / 1e4:.2f} with 95 % confidence)",
             err=True,
         )
-    document = {year: asdict(found) for year, found in areas.items()}
-    typer.echo(json.dumps({"units": len(units), "square_metres": document}))
+    kept = judged.to_dict()
+    _change(to, store, area, lambda known: (known or document_of(empty_reviews())) | {AREAS: kept})
+    typer.echo(f"{_named(to, area)}: the next run's report tells these areas", err=True)
+    typer.echo(json.dumps({"units": judged.units, "square_metres": kept["areas"]}))
+
+
+def _named(to: Path | None, area: str) -> str:
+    return f"reviews of {area}" if to is None else str(to)
+
+
+def _change(
+    to: Path | None,
+    store: str,
+    area: str,
+    change: Callable[[dict[str, Any] | None], dict[str, Any]],
+) -> dict[str, Any]:
+    """Change the document of reviews, in the store or where it was said, and give it back."""
+    from groundshift.events.reviews import read_reviews, write_reviews
+
+    if to is None:
+        return ArtifactStore.open(store).review(area, change)
+    document = change(read_reviews(to))
+    write_reviews(to, document)
+    return document
 
 
 def _published(maps: str, store: str) -> "Published":

@@ -6,18 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import rasterio
 
+from groundshift.artifacts import read_manifest
 from groundshift.artifacts.fan_out import read_cells
 from groundshift.assessment.drift import DOCUMENT
 from groundshift.assessment.files import read_headline
 from groundshift.cube.store import Cube
+from groundshift.models.pixel_trees import PixelTrees
 from groundshift.models.store import Detector
 from groundshift.observations.store import Observations
+from groundshift.products.class_maps import ClassMap, class_path, probability_path
 from groundshift.products.findings import CellFindings, read_shown
+from groundshift.products.maps import read_map
 from groundshift.products.report.evidence import Evidence
+from groundshift.samples.pixels import PixelSamples
+from groundshift.samples.splits import SPLITS
 from groundshift.samples.store import Samples
+from groundshift.settings import DEFAULT_TASK
 
 WHOLE = slice(None)
 
@@ -119,17 +127,78 @@ def _drift(folder: Path) -> dict[str, Any]:
     return document
 
 
-READERS: dict[str, Callable[[Path], dict[str, Any]]] = {
-    "observations": _observations,
-    "cube": _cube,
-    "samples": _samples,
-    "model": _model,
-    "evaluation": _evaluation,
-    "maps": _maps,
-    "plan": _plan,
-    "coefficients": _sums,
-    "betas": _sums,
-    "scores": _scores,
-    "drift": _drift,
+def _pixel_samples(folder: Path) -> dict[str, Any]:
+    samples = PixelSamples.open(folder)
+    splits = {split: samples.of(split)["class"].tolist() for split in SPLITS}
+    return splits | {"places": int(samples.table[["y", "x"]].to_numpy().sum())}
+
+
+def _trees(folder: Path) -> dict[str, Any]:
+    trees = PixelTrees.open(folder)  # its probe gives the probabilities that it gave
+    return {
+        "classes": [[one.name, one.colour] for one in trees.classes],
+        "features": len(trees.series.names),
+    }
+
+
+def _headline(folder: Path) -> dict[str, Any]:
+    headline = json.loads((folder / "metrics.json").read_text())["headline"]
+    return {name: headline[name] for name in ("accuracy", "miou", "baseline_miou")}
+
+
+def _class_maps(folder: Path) -> dict[str, Any]:
+    manifest = read_manifest(folder, folder.name)
+    sums: dict[str, Any] = {}
+    for found in map(ClassMap.from_dict, manifest.summary["maps"]):
+        classes, sure = (
+            read_map(path(folder, found.cell)) for path in (class_path, probability_path)
+        )
+        sums[found.cell.id] = [
+            np.bincount(classes.ravel()).tolist(),
+            float(np.nansum(sure)),
+            found.hectares,
+        ]
+    return sums
+
+
+def _counts(folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / "counts.json").read_text())
+    return document
+
+
+_READERS: dict[str, dict[str, Callable[[Path], dict[str, Any]]]] = {
+    "change": {
+        "observations": _observations,
+        "cube": _cube,
+        "samples": _samples,
+        "model": _model,
+        "evaluation": _evaluation,
+        "maps": _maps,
+        "plan": _plan,
+        "coefficients": _sums,
+        "betas": _sums,
+        "scores": _scores,
+        "drift": _drift,
+    },
+    "landcover": {
+        "samples": _pixel_samples,
+        "model": _trees,
+        "evaluation": _headline,
+        "maps": _class_maps,
+        "coefficients": _counts,
+        "betas": _counts,
+        "scores": _class_maps,
+    },
 }
-"""By contract."""
+"""By task and contract: those of a task that are its own."""
+
+
+def contracts_of(task: str) -> list[str]:
+    """The contracts whose content is the task's own."""
+    return list(_READERS[task])
+
+
+def told_by(folder: Path) -> dict[str, Any]:
+    """What the reader of an artifact says, which lies in a folder of its contract's name."""
+    task = read_manifest(folder, folder.name).settings.get("task", DEFAULT_TASK)
+    return _READERS[task][folder.name](folder)

@@ -7,20 +7,27 @@ import pytest
 
 from groundshift.artifacts import read_manifest
 from groundshift.artifacts.manifest import VERSIONS, check_files
-from tests.contracts.make import EXPECTED, FIXTURES
-from tests.contracts.readers import READERS
+from tests.contracts.make import EXPECTED, FIXTURES, PLACES
+from tests.contracts.readers import contracts_of, told_by
 
 KEPT = [
-    pytest.param(folder, id=f"{folder.parent.name}-{folder.name}")
-    for folder in sorted(FIXTURES.glob("v*/*/"))
+    pytest.param(folder, id="-".join(folder.relative_to(FIXTURES).parts))
+    for place in PLACES.values()
+    for folder in sorted(place.glob("v*/*/"))
     if int(folder.parent.name[1:]) >= VERSIONS[folder.name] - 1
 ]
 """Of every contract the last two versions, as far as they were written."""
 
 
-def test_every_contracts_present_version_is_kept():
-    for contract, version in VERSIONS.items():
-        assert (FIXTURES / f"v{version}" / contract / "manifest.json").is_file(), contract
+@pytest.mark.parametrize("task", PLACES)
+def test_every_contracts_present_version_is_kept(task):
+    for contract in contracts_of(task):
+        folder = PLACES[task] / f"v{VERSIONS[contract]}" / contract
+        assert (folder / "manifest.json").is_file(), contract
+
+
+def test_no_contract_is_without_a_fixture():
+    assert set(contracts_of("change")) == set(VERSIONS)
 
 
 @pytest.mark.parametrize("folder", KEPT)
@@ -29,7 +36,7 @@ def test_an_artifact_of_that_version_is_read(folder: Path):
     check_files(folder, manifest, hashes=True)
     assert f"v{manifest.version}" == folder.parent.name
     expected = json.loads((folder.parent / EXPECTED).read_text())[folder.name]
-    assert json.loads(json.dumps(READERS[folder.name](folder))) == _near(expected)
+    assert json.loads(json.dumps(told_by(folder))) == _near(expected)
 
 
 @pytest.mark.parametrize("folder", KEPT)

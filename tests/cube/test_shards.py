@@ -64,7 +64,7 @@ def test_zarr_reads_the_shards_that_are_encoded_here(written):
                 part = values[:SLOTS, top : min(top + CHUNK, rows.stop), left : left + CHUNK]
                 part = np.moveaxis(part, -1, 1) if array.bands else part
                 chunks[y, x][..., : part.shape[-2], : part.shape[-1]] = part
-            array.path(0, (tile, 0)).write_bytes(encode_shard(array.codec, chunks))
+            array.path(0, (tile, 0)).write_bytes(b"".join(encode_shard(array.codec, chunks)))
         found = zarr.open_group(array.folder.parent, mode="r")[array.folder.name]
         np.testing.assert_array_equal(found[:], values)
 
@@ -81,7 +81,8 @@ def test_what_was_never_written_reads_as_nothing(tmp_path):
 )
 def test_a_damaged_shard_is_refused(tmp_path, position, message):
     array = Sharded(tmp_path, 0, "int16", -1)
-    content = bytearray(encode_shard(array.codec, np.zeros((1, 1, *array.chunk_shape), np.int16)))
+    chunks = np.zeros((1, 1, *array.chunk_shape), np.int16)
+    content = bytearray(b"".join(encode_shard(array.codec, chunks)))
     content[position] ^= 0xFF
     path = array.path(0, (0, 0))
     path.parent.mkdir(parents=True)

@@ -63,6 +63,15 @@ def test_frames_in_any_order_are_kept_though_few_shards_stay_open(tmp_path, rng)
     same(stored(tmp_path, slots), images)
 
 
+def test_a_slot_without_a_frame_holds_nothing_of_the_shard_before(tmp_path, rng):
+    arrays = SensorArrays.of(tmp_path, SENSORS["s2"])
+    with TileWriter(arrays, TILE_OF_ALL) as writer:
+        for slot in range(SLOTS + 1):
+            writer.put(slot, image(rng))
+    for array, found in zip(arrays, stored(tmp_path, range(SLOTS + 1, 2 * SLOTS)), strict=True):
+        assert (found == array.fill).all()
+
+
 def test_a_revision_keeps_the_other_frames_and_writes_only_what_differs(tmp_path, rng):
     first = [image(rng) for _ in range(4)]
     old = SensorArrays.of(tmp_path / "old", SENSORS["s2"])

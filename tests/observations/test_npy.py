@@ -28,6 +28,41 @@ def test_python_objects_are_refused(tmp_path):
         map_array(tmp_path / "a.npy")
 
 
+def test_an_array_is_mapped_as_numpy_reads_it(tmp_path):
+    for order in "CF":
+        array = np.asarray(np.arange(24, dtype=np.float32).reshape(2, 3, 4), order=order)
+        np.save(tmp_path / "a.npy", array)
+        mapped = map_array(tmp_path / "a.npy")
+        np.testing.assert_array_equal(mapped, array)
+        assert not mapped.flags.owndata
+        with pytest.raises(ValueError, match="read-only"):
+            mapped[0] = 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "magic|EOF|end"),
+        (b"no array at all", "magic"),
+        (b"\x93NUMPY\x09\x00", "version"),
+        (b"\x93NUMPY\x01\x00\x76\x00{", "EOF|header"),
+    ],
+)
+def test_what_is_no_whole_array_is_refused(tmp_path, content, message):
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        map_array(tmp_path / "a.npy")
+
+
+def test_an_array_that_was_cut_off_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(100))
+    content = (tmp_path / "a.npy").read_bytes()
+    for size in (len(content) - 1, 128):
+        (tmp_path / "a.npy").write_bytes(content[:size])
+        with pytest.raises(ValueError, match="cut off"):
+            map_array(tmp_path / "a.npy")
+
+
 @pytest.fixture
 def threads_change_places_often():
     """Between any two steps: what makes Python before 3.11.8 fail with `numpy.load` alone."""

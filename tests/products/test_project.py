@@ -51,6 +51,9 @@ def test_every_layer_is_in_the_tree_and_its_file_is_there(project: Path) -> None
         assert tree[name].get("providerKey") == layer.findtext("provider")
         assert layer.findtext("srs/spatialrefsys/authid") in ("EPSG:32631", "EPSG:4326")
     assert root.findtext("projectCrs/spatialrefsys/authid") == "EPSG:32631"
+    assert root.findtext("properties/SpatialRefSys/ProjectionsEnabled") == "1"
+    # QGIS gives layers of short ids new ones, and then the tree and the list have none in common.
+    assert min(map(len, layers)) > 10
 
 
 def test_maps_have_colours_and_the_time_at_which_they_were_newest(
@@ -72,3 +75,5 @@ def test_maps_have_colours_and_the_time_at_which_they_were_newest(
     assert spans[0] == ["2017-11-29T00:00:00Z", "2017-12-30T00:00:00Z"]
     assert spans[:3] == spans[3:]
     assert all(first[1] == second[0] for first, second in pairwise(spans[:3]))
+    played = [root.findtext(f"ProjectTimeSettings/TemporalRange/{end}") for end in ("start", "end")]
+    assert played == [spans[0][0], spans[2][1]]

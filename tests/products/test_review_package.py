@@ -29,7 +29,7 @@ from groundshift.products.review_package import (
     write_events_package,
     write_layer,
 )
-from groundshift.products.sampling import read_sample, strata_of
+from groundshift.products.sampling import JudgedSample, read_sample, strata_of
 from pipelines.cli import app
 from tests.products.test_survey import make_survey
 
@@ -189,9 +189,19 @@ def test_a_sample_is_drawn_blind_and_stands_for_an_area(maps: Path, tmp_path: Pa
         for unit, changed in zip(table["unit"], inside, strict=True):
             answer = "2017" if changed else "none"
             database.execute("UPDATE sample SET year = ? WHERE unit = ?", (answer, unit))
-    document = json.loads(invoke("import", path).splitlines()[-1])
+    kept = tmp_path / "reviews.json"
+    document = json.loads(invoke("import", path, "--to", kept).splitlines()[-1])
     assert document["units"] == len(table)
     assert document["square_metres"]["2017"]["area"] == pytest.approx(15000)
+    sample = JudgedSample.of(read_reviews(kept))
+    assert (sample.units, sample.maps) == (len(table), published.manifest.content_hash)
+    # Reviews of events and the sample's areas lie side by side, and neither drives the other out.
+    invoke("export", maps, "--to", tmp_path / "events.gpkg")
+    fill_in(tmp_path / "events.gpkg", "events", verdict="rejected", by="ada")
+    invoke("import", tmp_path / "events.gpkg", "--to", kept)
+    assert JudgedSample.of(read_reviews(kept)) == sample
+    invoke("import", path, "--to", kept)
+    assert len(reviews_of(read_reviews(kept), "")) == 1
     strata = strata_of(published.folder, published.cells, published.events)
     assert strata.pixels()["2017"] == 150
     assert sum(strata.pixels().values()) == 2 * 40 * 50

@@ -180,11 +180,49 @@ def test_patches_that_memory_does_not_hold_are_decoded_again_in_the_same_order(m
         np.testing.assert_array_equal(one.labels, other.labels)
 
 
+def test_memory_of_a_batch_is_used_again_once_nobody_holds_it(made):
+    samples, cube = made
+    loader = Loader(samples, cube, "training", batch=4, augment=True)
+    reused = set()
+    for batch in loader.epoch(np.random.default_rng(1)):
+        reused.add(id(batch.streams["optical"].values.base))
+    batches = loader.epoch(np.random.default_rng(1))
+    held = next(batches).streams["optical"].values[1:2]  # a part keeps all of it
+    before = held.copy()
+    assert len(reused) < sum(1 for _ in batches)
+    np.testing.assert_array_equal(held, before)
+
+
 def test_a_stride_takes_every_nth_window(made):
     samples, cube = made
     loader = Loader(samples, cube, "test", batch=64, stride=3)
     windows = np.unique(np.concatenate([batch.windows for batch in loader.epoch()]))
     assert windows.tolist() == samples.windows_of("test")["id"].tolist()[::3]
+
+
+def test_an_epoch_of_at_most_so_many_draws_others_each_time(made):
+    samples, cube = made
+    loader = Loader(samples, cube, "training", batch=4, at_most=6)
+    assert (loader.samples, len(loader)) == (6, 2)
+
+    def seen(generator):
+        return [
+            pair
+            for batch in loader.epoch(generator)
+            for pair in zip(batch.patches.tolist(), batch.windows.tolist(), strict=True)
+        ]
+
+    drawn = [seen(np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) == 6
+    assert set(drawn[0]) != set(drawn[2])
+    spaced = seen(None)
+    every = Loader(samples, cube, "training", batch=4)
+    known = [(p, w) for b in every.epoch() for p, w in zip(b.patches, b.windows, strict=True)]
+    assert len(known) > 6
+    places = [known.index(pair) for pair in spaced]
+    assert (places[0], places[-1]) == (0, len(known) - 1)
+    assert np.ptp(np.diff(places)) <= 1
 
 
 def test_the_background_ends_with_the_reader(made):

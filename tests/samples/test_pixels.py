@@ -95,7 +95,7 @@ def test_about_so_many_of_a_class_are_drawn_and_the_rarer_ones_whole():
     reference[100:110] = 0
     rows = [(0, 0, 0, 150, 200, "training"), (1, 150, 0, 200, 200, "test")]
     patches = squares("c", rows)
-    counts = count({"c": reference}, patches, 2)
+    counts = count(reference, patches, 2)
     assert counts.tolist() == [[28000 - 25, 25], [0, 0], [10000, 0]]
     table = draw(cell, reference, patches, counts, per_class=1000, seed=0)
     drawn = drawn_counts(table, 2)

@@ -1,6 +1,8 @@
 """Land cover through the six stages: real pixels of Slovenia, an area of four cells."""
 
 import json
+import re
+import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +23,12 @@ from components.train.stage import run as train
 from components.window.regional import run_betas, run_coefficients
 from components.window.stage import run as window
 from components.window.stage import run_index
+from groundshift import memory
 from groundshift.artifacts import read_manifest
 from groundshift.artifacts.collection import write_collection
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError, SettingsError
+from groundshift.memory import parse_size
 from groundshift.models.pixel_trees import TREES, PixelTrees
 from groundshift.products.serving.classifier import example, open_classifier
 from groundshift.samples.pixels import PixelSamples
@@ -258,6 +262,62 @@ def test_a_model_answers_requests(made):
     ):
         with pytest.raises(ContractError, match=message):
             answer(request)
+
+
+@pytest.fixture
+def empty(monkeypatch):
+    """A process that holds nothing yet, so that only a stage's own work counts."""
+    monkeypatch.setattr(memory, "resident", lambda: 0)
+    monkeypatch.setattr(memory, "SPARE", 0)
+
+
+@pytest.mark.parametrize(
+    ("stage", "run", "reads", "contract", "what"),
+    [
+        ("window", window, ("observations", "cube"), "samples", "the reference of one cell"),
+        ("train", train, ("cube", "samples"), "model", r"the series of \d+ "),
+        ("evaluate", evaluate, ("cube", "samples", "model"), "evaluation", r"the series of \d+ "),
+        ("infer", infer, ("cube", "samples", "model", "evaluation"), "maps", "the series of 16 x"),
+    ],
+)
+def test_a_stage_that_is_refused_says_how_little_memory_gives_the_same(
+    stage, run, reads, contract, what, made, empty, tmp_path
+):
+    known = {name: made.folder / name for name in reads} | {contract: tmp_path / contract}
+
+    def given(size):
+        return settings_of(stage).model_copy(update={"memory": parse_size(size)})
+
+    told = "1kB"
+    for _ in range(2):  # what is held, and then the pieces that are worked on beside it
+        with pytest.raises(SettingsError, match=f"memory: .*{what}") as refusal:
+            run(given(told), **known)
+        assert not (tmp_path / contract).exists()
+        told = re.search(r"Set memory=([0-9.]+[kMG]?B)", str(refusal.value))[1]
+        if stage not in ("train", "evaluate"):
+            break
+        what = "the series of "
+    run(given(told), **known)
+    one, other = (
+        read_manifest(at, contract) for at in (tmp_path / contract, made.folder / contract)
+    )
+    assert one.content_hash == other.content_hash
+
+
+def test_reading_series_takes_no_more_memory_than_it_asks_for(made):
+    series = PixelTrees.open(made.model).series
+    start = settings_of("infer").period.start_seconds
+    cell = next(iter(Cube.open(made.cube).cells.values()))
+    place = (slice(0, 32), slice(0, 32))
+    series.read(cell, start, *place)  # what is loaded once doesn't count
+    tracemalloc.start()
+    try:
+        series.read(cell, start, *place)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    told = series.pixel_bytes(cell) * 32**2
+    assert 0.7 * told < peak < told + 100_000  # which small arrays take
 
 
 def test_bad_input_is_refused_with_its_remedy(made, tmp_path):

@@ -1,6 +1,7 @@
 // The card of an event or of a pixel: its facts, its series as charts and as a table.
 
 import { charts } from "./charts.js";
+import { load } from "./data.js";
 import { $, day, dayOf, element, hectares } from "./dom.js";
 
 const REVIEWS = { accepted: "accepted", rejected: "rejected", unsure: "unsure" };
@@ -63,6 +64,27 @@ export function showPixel([x, y], about, series) {
   show("Pixel", `Row ${y}, column ${x}`, facts, about, [], () => series.atPixel(x, y));
 }
 
+/** Shows the card of a pixel of a map of classes: its class, and how probable that is. */
+export async function showClass([x, y], about) {
+  const cell = about.cells.find(
+    (one) => x >= one.x && y >= one.y && x < one.x + one.width && y < one.y + one.height,
+  );
+  const facts = [
+    ["Latitude, longitude", degrees(about.grid, x + 0.5, y + 0.5)],
+    ["Row, column", `${y}, ${x}`],
+  ];
+  if (!cell) return show("Pixel", "Nothing known", facts, about);
+  const coarse = about.factor > 1;
+  const where = coarse ? `cells/${cell.id}` : "area";
+  const at = coarse ? (y - cell.y) * cell.width + x - cell.x : y * about.grid.width + x;
+  const [number, sure] = await Promise.all(
+    ["class", "probability"].map(async (name) => (await load(`${where}/${name}`))[at]),
+  );
+  const found = about.classes[number - 1];
+  if (found) facts.unshift(["Probability", ((sure - 1) / 254).toFixed(2)]);
+  show("Pixel", found?.name ?? "Nothing known", facts, about);
+}
+
 export function hide() {
   $("card").hidden = true;
 }
@@ -80,9 +102,10 @@ async function show(kind, title, facts, about, marks, fetch) {
       element("div", {}, element("dt", {}, name), element("dd", {}, String(value))),
     ),
   );
-  $("card-series").replaceChildren(element("p", { class: "soft" }, "Loading series\u2026"));
   card.hidden = false;
   card.scrollTop = 0;
+  if (!fetch) return $("card-series").replaceChildren();
+  $("card-series").replaceChildren(element("p", { class: "soft" }, "Loading series\u2026"));
   let found;
   try {
     found = await fetch();

@@ -2,14 +2,20 @@
 // Each calls groundshift(key, base64 of raw deflate).
 
 const waiting = new Map();
+const running = new Map();
 
 window.groundshift = (key, text) => {
   waiting.get(key)?.(text);
   waiting.delete(key);
 };
 
-/** Bytes of a chunk of data, by its key. */
-export async function load(key) {
+/** Bytes of a chunk of data, by its key; asked for twice at a time it comes once. */
+export function load(key) {
+  if (!running.has(key)) running.set(key, fetchChunk(key).finally(() => running.delete(key)));
+  return running.get(key);
+}
+
+async function fetchChunk(key) {
   const text = await new Promise((resolve, reject) => {
     waiting.set(key, resolve);
     const script = document.createElement("script");

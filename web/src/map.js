@@ -6,6 +6,7 @@ import View from "ol/View.js";
 import ScaleLine from "ol/control/ScaleLine.js";
 import MultiPolygon from "ol/geom/MultiPolygon.js";
 import Point from "ol/geom/Point.js";
+import { fromExtent } from "ol/geom/Polygon.js";
 import { defaults as interactions } from "ol/interaction/defaults.js";
 import ImageLayer from "ol/layer/Image.js";
 import VectorLayer from "ol/layer/Vector.js";
@@ -47,6 +48,7 @@ export class ChangeMap {
     this.events = vectors(events.map((event) => outline(event, pixel)), this.#eventStyle());
     this.marker = vectors([], markerStyle);
     const layers = [this.change, this.known, this.events, this.marker];
+    if (about.unmapped) layers.push(vectors([new Feature(fromExtent(extent))], dashed("#ffffff", [8, 6])));
     this.map = new Map({
       target,
       layers: about.ground ? [this.before, this.after, ...layers] : layers,

@@ -1,6 +1,7 @@
 // The map page: reads what the maps hold, and ties controls, map, list and card together.
 
-import { hide, showEvent, showPixel } from "./card.js";
+import { hide, showClass, showEvent, showPixel } from "./card.js";
+import { ClassList } from "./classes.js";
 import { loadJson } from "./data.js";
 import { $, day, element } from "./dom.js";
 import { EventList } from "./list.js";
@@ -18,11 +19,16 @@ const FIRST = {
   swipe: 50,
   events: true,
   known: false,
+  hidden: "",
 };
 
 async function start() {
-  const [about, events] = await Promise.all([loadJson("about"), loadJson("events")]);
+  const about = await loadJson("about");
+  if (about.classes) Object.assign(about, { known: [], windows: [], hectares: [], threshold: 0 });
+  const events = about.classes ? [] : await loadJson("events");
   const normal = { ...FIRST, threshold: Math.round(about.threshold * 100) };
+  if (about.classes) normal.layer = "class";
+  if (about.unmapped) normal.layer = "none"; // there is nothing to load
   const series = new Series(about.cells);
   const byId = new Map(events.map((event) => [event.id, event]));
   let state = read(location.hash, normal);
@@ -37,6 +43,7 @@ async function start() {
     set({ event: id, pixel: undefined, events: true });
     map.goTo(byId.get(id));
   });
+  const classes = about.classes && new ClassList(about, (hidden) => set({ hidden }));
   const bar = new TimeBar(about, (window) => set({ window, layer: "window" }), (window) =>
     map.rasters.prefetch(window),
   );
@@ -53,16 +60,18 @@ async function start() {
   }
 
   function show(before = {}) {
-    if (state.layer === "spread" && !about.mostSpread) state.layer = normal.layer;
+    if (!offered(state.layer, about)) state.layer = normal.layer;
     state.window = Math.min(Math.max(Math.round(state.window), 0), about.windows.length - 1);
     controls(state, about);
     bar.set(state.window, state.layer === "window");
     map.redraw();
     list.mark();
+    classes?.set(state);
     const chosen = byId.get(state.event);
     if (chosen && before.event !== state.event) showEvent(chosen, about, series);
     if (state.pixel && String(before.pixel) !== String(state.pixel)) {
-      showPixel(state.pixel, about, series);
+      if (classes) showClass(state.pixel, about);
+      else showPixel(state.pixel, about, series);
     }
     if (!chosen && !state.pixel) hide();
   }
@@ -80,24 +89,45 @@ async function start() {
   document.documentElement.dataset.ready = "yes";
 }
 
+/** Whether these maps have a layer. */
+function offered(layer, about) {
+  if (layer === "none") return true;
+  if (layer === "spread" && !about.mostSpread) return false;
+  return Boolean(about.classes) === ["class", "probability"].includes(layer);
+}
+
 /** What the page says of the maps as a whole. */
 function describe(about, events) {
   const [first, end] = about.period;
-  document.title = `${about.area}: ground change`;
+  document.title = `${about.area}: ${about.classes ? "land cover" : "ground change"}`;
+  for (const part of document.querySelectorAll(".of-change")) part.hidden = Boolean(about.classes);
+  for (const part of document.querySelectorAll(".of-classes")) part.hidden = !about.classes;
   $("area").textContent = about.area;
   $("period").textContent = `${day(first)} to ${day(end - 1)}`;
   $("licences").replaceChildren(...about.licences.map((line) => element("li", {}, line)));
   $("spread-choice").hidden = !about.mostSpread;
   $("known-row").hidden = !about.known.length;
   $("ground-set").hidden = !about.ground;
-  $("no-ground").hidden = Boolean(about.ground);
+  $("no-ground").hidden = Boolean(about.ground || about.unmapped);
+  $("change-set").hidden = $("timebar").hidden = Boolean(about.unmapped);
+  if (about.unmapped) unmapped(about.unmapped);
   $("nothing").textContent = about.windows.length
     ? `No change found: nowhere do the windows around one date score ${about.threshold.toFixed(2)} in the mean.`
     : "No data: no window of time could be mapped, so that nothing can be said of this area.";
   $("map").setAttribute(
     "aria-label",
-    `Map of ${about.area} with ${events.length} change events. The list of events leads to each.`,
+    about.classes
+      ? `Map of the land cover of ${about.area}. The list of classes says how much there is of each.`
+      : `Map of ${about.area} with ${events.length} change events. The list of events leads to each.`,
   );
+}
+
+/** Why nothing is shown. */
+function unmapped({ verdict, found, remedy }) {
+  $("unmapped").hidden = false;
+  $("verdict").textContent = verdict;
+  $("found").textContent = `What was found: ${found}.`;
+  $("remedy").textContent = `What to do: ${remedy}.`;
 }
 
 /** Lets every control change the state. */
@@ -128,7 +158,8 @@ function wire(set, map) {
 /** Controls as the state has them. */
 function controls(state, about) {
   for (const name of ["ground", "layer"]) {
-    const input = document.querySelector(`input[name=${name}][value=${state[name]}]`);
+    const chosen = `:not([hidden]) > label > input[name=${name}][value=${state[name]}]`;
+    const input = document.querySelector(chosen);
     if (input) input.checked = true;
   }
   for (const name of ["opacity", "threshold", "swipe"]) $(name).value = state[name];
@@ -147,16 +178,19 @@ function controls(state, about) {
 }
 
 function legend(state, about) {
-  const date = state.layer === "date";
+  const date = ["date", "probability"].includes(state.layer);
+  const byClass = state.layer === "class";
   $("legend").hidden = state.layer === "none";
+  $("swatches").hidden = !byClass;
+  for (const part of document.querySelectorAll("#legend > span")) part.hidden = byClass;
   const spread = state.layer === "spread";
   const colours = colourMap(about.colours[date ? "date" : spread ? "spread" : "score"]);
   const stops = Array.from({ length: 17 }, (_, i) => `rgb(${colours(Math.min(i * 16, 255))})`);
   $("ramp").style.background = `linear-gradient(to right, ${stops})`;
   const high = spread ? `\u00b1 ${about.mostSpread}` : "1";
-  const ends = date ? about.period.map((time, i) => day(time - i)) : ["0", high];
+  const ends = state.layer === "date" ? about.period.map((time, i) => day(time - i)) : ["0", high];
   [$("ramp-low").textContent, $("ramp-high").textContent] = ends;
-  $("below").style.width = date || spread ? "0" : `${state.threshold}%`;
+  $("below").style.width = state.layer === "date" || spread ? "0" : `${state.threshold}%`;
 }
 
 start().catch((error) => {

@@ -19,6 +19,12 @@ function palette(colours, threshold) {
   return table;
 }
 
+/** A colour as #rrggbb in the order of a picture's bytes. */
+function opaque(colour) {
+  const [red, green, blue] = colourMap(colour.slice(1))(0);
+  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}
+
 /** A function from 0...255 to red, green and blue, of 256 hexadecimal colours. */
 export function colourMap(text) {
   return (level) => [0, 2, 4].map((at) => parseInt(text.substr(6 * level + at, 2), 16));
@@ -56,13 +62,16 @@ export class Rasters {
       if (state.layer === "none") return undefined;
       const greatest = () => this.#numbers.get(`${where}/greatest`);
       const key = `${where} ${state.layer} ${state.layer === "window" ? state.window : ""}`;
-      const stamp = `${state.threshold}`;
+      const stamp = `${state.threshold} ${state.hidden}`;
       const known = this.#painted.get(key);
       if (known?.stamp === stamp) return known.canvas;
       let canvas;
       if (state.layer === "date") {
         const days = this.#numbers.get(`${where}/date`);
         if (days && greatest()) canvas = this.#paintDates(days, greatest(), state, width, height);
+      } else if (this.about.classes) {
+        const [classes, sure] = ["class", "probability"].map((name) => this.#numbers.get(`${where}/${name}`));
+        if (classes && sure) canvas = this.#paintClasses(classes, sure, state, width, height);
       } else if (state.layer === "spread") {
         const spread = this.#numbers.get(`${where}/spread`);
         if (spread && greatest()) canvas = this.#paintSpread(spread, greatest(), state, width, height);
@@ -109,6 +118,19 @@ export class Rasters {
         const day = view.getUint16(2 * i, true);
         if (day === NO_DAY || greatest[i] < lowest) continue;
         pixels[i] = table[1 + Math.round((254 * day) / Math.max(last - first, 1))] ?? table[255];
+      }
+    });
+  }
+
+  #paintClasses(classes, sure, state, width, height) {
+    const hidden = new Set(state.hidden.split(",").map(Number));
+    const legend = this.about.classes.map(({ colour }, i) => (hidden.has(i + 1) ? 0 : opaque(colour)));
+    const ramp = state.layer === "probability" && palette(this.colours.date, 0);
+    const lowest = 1 + (state.threshold / 100) * 254;
+    return painted(width, height, (pixels) => {
+      for (let i = 0; i < classes.length; i++) {
+        const colour = classes[i] && sure[i] >= lowest ? legend[classes[i] - 1] : 0;
+        pixels[i] = colour && ramp ? ramp[sure[i]] : colour;
       }
     });
   }

@@ -1,6 +1,6 @@
 // What the page shows, kept in its address so that a link restores it.
 
-export const LAYERS = ["greatest", "date", "spread", "window", "none"];
+export const LAYERS = ["greatest", "date", "spread", "window", "class", "probability", "none"];
 export const GROUNDS = ["before", "after", "compare"];
 
 const FIELDS = {
@@ -15,6 +15,7 @@ const FIELDS = {
   swipe: within(0, 100),
   events: (text) => text !== "off",
   known: (text) => text === "on",
+  hidden: String, // numbers of the classes that are not shown, with commas
   event: String,
   pixel: (text) => {
     const place = text.split(",").map(Number);

@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from groundshift.artifacts import digest
 from groundshift.artifacts.file_digests import FileDigests
 from groundshift.domain.signature import Kind, Sensor
-from groundshift.errors import SettingsError, SourceError
+from groundshift.errors import NoDataError, SettingsError, SourceError
 from groundshift.observations.checks import is_thermal
 from groundshift.observations.costs import Cost
 from groundshift.observations.radiometry import REFLECTANCE_STEP, UNIT_NAMES
@@ -79,9 +79,10 @@ class FilesSource:
             layout = _LAYOUTS[sensor.layout](name, sensor, self._root)
             found = [f for f in layout.find() if f.acquisition.time < end]
             if not found:
-                raise SettingsError(
+                raise NoDataError(
                     f"fetch.files.sensors.{name}: expected acquisitions before period.end, found "
-                    "none. Move the period, or correct folder and pattern"
+                    "none",
+                    "Move the period, or correct folder and pattern",
                 )
             _warn_of_mixed_baselines(name, found)
             self._layouts[name] = layout

@@ -10,10 +10,10 @@ picture) or `cells/<cell>` (every pixel of one cell, only where `area` is coarse
     <where>/score/<window>.js           a byte per pixel
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,31 +85,12 @@ class Rasters:
         Returns:
             The canvas of the whole area, and its images of the ground, if there are any.
         """
-        canvas = Canvas.over(self.cells, LONGEST)
-        grounds = backdrops(self.cubes, canvas)
-        self._layers("area", canvas, list(self.cells), grounds)
-        if canvas.factor > 1:
-            for cell in self.cells:
-                whole = Canvas.over([cell], max(cell.core.shape))
-                limits = grounds[0].limits if grounds else None
-                own = {cell.id: self.cubes[cell.id]}
-                detail = backdrops(own, whole, limits) if limits else None
-                self._layers(f"cells/{cell.id}", whole, [cell], detail)
-        return canvas, grounds
+        views = list(views_of(self.data, list(self.cells), self.cubes))
+        for view in views:
+            self._layers(view.where, view.canvas, view.cells)
+        return views[0].canvas, views[0].grounds
 
-    def _layers(
-        self,
-        where: str,
-        canvas: Canvas,
-        cells: Sequence[Cell],
-        grounds: tuple[Backdrop, Backdrop] | None,
-    ) -> None:
-        for name, ground in zip(("before", "after"), grounds or (), strict=False):
-            path = self.data / where / f"{name}.webp"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            picture = Image.fromarray(pictures.paint_ground(ground.image))
-            exact = picture.width * picture.height <= _SMALL
-            picture.save(path, "WEBP", quality=_QUALITY, method=6, lossless=exact)
+    def _layers(self, where: str, canvas: Canvas, cells: Sequence[Cell]) -> None:
         greatest, day = canvas.blank(), canvas.blank(dtype=np.int32, fill=NO_DATE)
         for cell in cells:
             values, its_day = (
@@ -140,6 +121,53 @@ class Rasters:
 
     def _scores(self, key: str, scores: NDArray[np.float32]) -> None:
         write_chunk(self.data, key, quantise(scores, 0, 1).tobytes())
+
+
+class View(NamedTuple):
+    """A picture that others lie on: of the whole area, or of one cell in detail.
+
+    Attributes:
+        where: `area` or `cells/<cell>`.
+        canvas: its pixels.
+        cells: on it.
+        grounds: images of the ground before and after, if there are any.
+    """
+
+    where: str
+    canvas: Canvas
+    cells: Sequence[Cell]
+    grounds: tuple[Backdrop, Backdrop] | None
+
+
+def views_of(data: Path, cells: Sequence[Cell], cubes: Mapping[str, "CellCube"]) -> Iterator[View]:
+    """The whole area, then every cell where the area is coarser; writes their images of the ground.
+
+    Args:
+        data: the page's folder `data`.
+        cells: of the area.
+        cubes: the cells' cubes.
+    """
+    canvas = Canvas.over(cells, LONGEST)
+    grounds = backdrops(cubes, canvas)
+    _write_grounds(data / "area", grounds)
+    yield View("area", canvas, cells, grounds)
+    if canvas.factor == 1:
+        return
+    for cell in cells:
+        whole = Canvas.over([cell], max(cell.core.shape))
+        limits = grounds[0].limits if grounds else None
+        detail = backdrops({cell.id: cubes[cell.id]}, whole, limits) if limits else None
+        _write_grounds(data / "cells" / cell.id, detail)
+        yield View(f"cells/{cell.id}", whole, [cell], detail)
+
+
+def _write_grounds(folder: Path, grounds: tuple[Backdrop, Backdrop] | None) -> None:
+    for name, ground in zip(("before", "after"), grounds or (), strict=False):
+        path = folder / f"{name}.webp"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(pictures.paint_ground(ground.image))
+        exact = picture.width * picture.height <= _SMALL
+        picture.save(path, "WEBP", quality=_QUALITY, method=6, lossless=exact)
 
 
 def first_day(period: tuple[int, int]) -> int:

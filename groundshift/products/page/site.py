@@ -11,12 +11,15 @@ from matplotlib import colormaps
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
+from groundshift.domain.cells import Cell
 from groundshift.products import pictures
+from groundshift.products.canvas import Canvas
 from groundshift.products.page.chunks import DATA, PAGE, write_json
 from groundshift.products.page.features import event_features, known_features
-from groundshift.products.page.rasters import MOST_SPREAD, Rasters, first_day
+from groundshift.products.page.rasters import LONGEST, MOST_SPREAD, Rasters, first_day
 from groundshift.products.page.series import SERIES
 from groundshift.products.report.compose import Background
+from groundshift.products.report.unmapped import Unmapped
 from groundshift.products.survey import Survey
 
 INDEX = "index.html"
@@ -50,14 +53,14 @@ def write_site(survey: Survey, background: Background) -> Path:
         "period": background.period,
         "firstDay": day,
         "threshold": survey.threshold,
-        "grid": _grid(canvas.grid),
+        "grid": grid_of(canvas.grid),
         "factor": canvas.factor,
         "mostSpread": MOST_SPREAD if rasters.spread else None,
-        "cells": [_cell(survey, canvas.grid, cell.id) for cell in survey.windows],
+        "cells": [_cell(survey, canvas.grid, cell) for cell in survey.windows],
         "windows": [[window.start, window.end] for window in windows],
         "hectares": [round(survey.hectares[window], 4) for window in windows],
         "ground": [ground.caption for ground in grounds] if grounds else None,
-        "colours": _colours(),
+        "colours": colours(),
         "known": [] if known is None else known_features(known, canvas.grid, background.wanted),
         "licences": background.licences,
     }
@@ -65,6 +68,41 @@ def write_site(survey: Survey, background: Background) -> Path:
     write_json(data, "events", event_features(survey.events, canvas.grid))
     copy_static(folder)
     return folder / INDEX
+
+
+def write_empty_site(target: Path, run: Unmapped) -> Path:
+    """Write the map page of an area without maps: where it lies, and why nothing is shown.
+
+    Args:
+        target: folder whose `page` it becomes.
+        run: what there is to say.
+
+    Returns:
+        Its `index.html`.
+    """
+    data = target / DATA
+    canvas = Canvas.over(run.cells, LONGEST)
+    about = {
+        "area": run.area,
+        "period": run.period,
+        "firstDay": first_day(run.period),
+        "threshold": 1,
+        "grid": grid_of(canvas.grid),
+        "factor": canvas.factor,
+        "mostSpread": None,
+        "cells": [],
+        "windows": [],
+        "hectares": [],
+        "ground": None,
+        "colours": colours(),
+        "known": [],
+        "licences": list(run.licences),
+        "unmapped": {"verdict": run.verdict, "found": run.found, "remedy": run.remedy},
+    }
+    write_json(data, "about", about)
+    write_json(data, "events", [])
+    copy_static(target / PAGE)
+    return target / PAGE / INDEX
 
 
 def copy_static(folder: Path) -> None:
@@ -88,7 +126,7 @@ def copy_site(maps: Path, target: Path) -> Path:
     return target / INDEX
 
 
-def _grid(grid: GeoBox) -> dict[str, Any]:
+def grid_of(grid: GeoBox) -> dict[str, Any]:
     """Where the pixels lie: corner, size, and longitude and latitude at some of them."""
     transform = grid.transform
     rows, columns = grid.shape
@@ -106,18 +144,20 @@ def _grid(grid: GeoBox) -> dict[str, Any]:
     }
 
 
-def _cell(survey: Survey, grid: GeoBox, name: str) -> dict[str, Any]:
+def place_of(cell: Cell, grid: GeoBox) -> dict[str, Any]:
     """A cell's place in pixels of the area."""
-    cell = next(cell for cell in survey.windows if cell.id == name)
     transform = cell.core.transform
     x, y = ~grid.transform @ (transform.c, transform.f)
     rows, columns = cell.core.shape
-    series = (survey.folder / DATA / SERIES / name).is_dir()
-    place = {"x": round(x), "y": round(y), "width": columns, "height": rows}
-    return {"id": name, **place, "series": series}
+    return {"id": cell.id, "x": round(x), "y": round(y), "width": columns, "height": rows}
 
 
-def _colours() -> dict[str, str]:
+def _cell(survey: Survey, grid: GeoBox, cell: Cell) -> dict[str, Any]:
+    series = (survey.folder / DATA / SERIES / cell.id).is_dir()
+    return place_of(cell, grid) | {"series": series}
+
+
+def colours() -> dict[str, str]:
     """Colour maps as 256 hexadecimal colours, and the colours of outlines."""
     return {
         "score": _hexadecimal(pictures.SCORE_COLOURS),

@@ -112,7 +112,7 @@ def write_report(survey: Survey, background: Background) -> tuple[Path, Path]:
             threshold=survey.threshold,
             period=background.period,
         ),
-        years=years_table(survey.events),
+        years=years_table(survey.events, survey.past.sample),
         quality=background.quality,
         cost=_cost(survey, background),
         lineage=lineage.lineage_table(background.chain),

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +18,7 @@ from groundshift.products.canvas import Canvas, backdrops
 from groundshift.products.class_maps import ClassMap, class_path, probability_path, rgb
 from groundshift.products.maps import read_map
 from groundshift.products.report.lineage import lineage_table, settings_tables
-from groundshift.products.report.page import Column, Fact, Plot, Quality, Row, Seen, Table
+from groundshift.products.report.page import Column, Fact, Plot, Quality, Row, Seen, Table, render
 from groundshift.products.report.seen import seen
 
 REPORT, PREVIEW = "report.html", "preview.png"
@@ -44,6 +43,7 @@ class Mapped:
         chain: manifests of all inputs, latest stage first; the cube's is the last.
         settings: of the maps.
         licences: licence and attribution lines.
+        page: relative address of the map page.
     """
 
     area: str
@@ -55,6 +55,7 @@ class Mapped:
     chain: Sequence[Manifest]
     settings: Mapping[str, Any]
     licences: Sequence[str]
+    page: str
 
     @property
     def hectares(self) -> NDArray[np.float64]:
@@ -75,6 +76,7 @@ class _Page:
     lineage: Table
     settings: Sequence[Table]
     licences: Sequence[str]
+    page: str
 
 
 def write_landcover_report(folder: Path, mapped: Mapped) -> None:
@@ -107,15 +109,9 @@ def write_landcover_report(folder: Path, mapped: Mapped) -> None:
         lineage=lineage_table(mapped.chain),
         settings=settings_tables(mapped.chain, mapped.settings),
         licences=mapped.licences,
+        page=mapped.page,
     )
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("groundshift.products.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    ramp = pictures.colour_bar(pictures.DATE_COLOURS)
-    text = environment.get_template(_TEMPLATE).render(page=page, ramp=ramp)
-    (folder / REPORT).write_text(text, encoding="utf-8")
+    render(folder / REPORT, _TEMPLATE, page=page)
 
 
 def _pictures(folder: Path, mapped: Mapped, canvas: Canvas) -> tuple[bytes, bytes]:

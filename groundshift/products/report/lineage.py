@@ -37,20 +37,23 @@ def lineage_table(chain: Sequence[Manifest]) -> Table:
     return Table("Lineage", columns, rows)
 
 
-def settings_tables(chain: Sequence[Manifest], own: Mapping[str, Any]) -> tuple[Table, ...]:
-    """The settings of the stages behind the maps, one table each.
+def settings_tables(
+    chain: Sequence[Manifest], own: Mapping[str, Any], stage: str = "infer"
+) -> tuple[Table, ...]:
+    """The settings of a stage and of those behind it, one table each.
 
     Args:
         chain: manifests of the inputs, earliest stage last.
-        own: settings of the maps themselves.
+        own: settings of the stage itself.
+        stage: its name.
     """
     columns = (Column("setting"), Column("value"))
-    stages = [(WRITERS[m.contract], m.settings) for m in reversed(chain)] + [("infer", own)]
+    stages = [(WRITERS[m.contract], m.settings) for m in reversed(chain)] + [(stage, own)]
     tables = []
-    for stage, settings in stages:
-        rows = [Row((name, value)) for name, value in _flat(settings.get(stage, {}))]
+    for name, settings in stages:
+        rows = [Row(entry) for entry in _flat(settings.get(name, {}))]
         if rows:
-            tables.append(Table(stage, columns, rows))
+            tables.append(Table(name, columns, rows))
     return tuple(tables)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -172,6 +173,11 @@ class Report:
 
 def write_page(path: Path, report: Report) -> None:
     """Render the report into one HTML file with all its pictures inside."""
+    render(path, TEMPLATE, report=report)
+
+
+def render(path: Path, template: str, **values: Any) -> None:
+    """Fill in a template of this package, into one file that needs no other."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("groundshift.products.report", "."),
         autoescape=True,
@@ -187,5 +193,5 @@ def write_page(path: Path, report: Report) -> None:
         "score": pictures.colour_bar(pictures.SCORE_COLOURS),
         "date": pictures.colour_bar(pictures.DATE_COLOURS),
     }
-    text = environment.get_template(TEMPLATE).render(report=report, colours=colours)
+    text = environment.get_template(template).render(colours=colours, **values)
     path.write_text(text, encoding="utf-8")

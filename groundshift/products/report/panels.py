@@ -60,7 +60,7 @@ def map_panel(
         date=_uri(pictures.paint_date(day, dated, period)),
         first_day=day_text(period[0]),
         last_day=day_text(period[1]),
-        place=_place(canvas),
+        place=place_text(canvas),
         lead="Left: how strongly the series says that the ground changed, over the ground itself. "
         "Right: when. Point at a row of the table of events to find it here.",
         unit=max(width, height) / 180,
@@ -176,7 +176,7 @@ def day_text(seconds: int) -> str:
     return isoformat(seconds)[:10]
 
 
-def _place(canvas: Canvas) -> str:
+def place_text(canvas: Canvas) -> str:
     """Centre and grid of the maps in words."""
     crs = CRS(str(canvas.grid.crs))
     centre = canvas.grid.extent.geom.centroid

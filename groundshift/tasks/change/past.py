@@ -14,6 +14,7 @@ from groundshift.events.reviews import read_reviews, reviews_of
 from groundshift.events.table import typed
 from groundshift.products.events_io import GEOPARQUET
 from groundshift.products.maps import CONTRACT
+from groundshift.products.sampling import JudgedSample
 from groundshift.products.survey import Past
 
 EARLIER, REVIEWS = "earlier", "reviews"
@@ -79,10 +80,11 @@ class PastFiles:
             ContractError: maps that are not whole, or a document that is no table of reviews.
         """
         reviews = reviews_of(self.reviews, "reviews")
+        sample = JudgedSample.of(self.reviews)
         if self.maps is None:
-            return Past(None, reviews)
+            return Past(None, reviews, sample)
         check_files(self.maps, read_manifest(self.maps, CONTRACT))
-        return Past(typed(gpd.read_parquet(self.maps / GEOPARQUET)), reviews)
+        return Past(typed(gpd.read_parquet(self.maps / GEOPARQUET)), reviews, sample)
 
 
 NO_PAST = PastFiles()

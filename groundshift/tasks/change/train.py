@@ -120,6 +120,7 @@ def _loaders(
         "training",
         batch=settings.batch,
         stride=settings.stride,
+        at_most=settings.samples,
         augment=settings.augment,
         control=settings.control,
         neighbours=settings.neighbours,
@@ -130,6 +131,7 @@ def _loaders(
         "validation",
         batch=settings.batch,
         stride=settings.validation_stride,
+        at_most=settings.samples,
         neighbours=settings.neighbours,
     )
     room = Room(stage.memory, "train")

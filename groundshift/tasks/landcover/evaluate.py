@@ -20,10 +20,12 @@ from groundshift.artifacts import Draft, Manifest
 from groundshift.assessment.classification import SCORES, Classified, draw_confusion
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
+from groundshift.memory import Room
 from groundshift.models.pixel_trees import PixelTrees
 from groundshift.samples.pixels import PixelSamples
 from groundshift.settings import LandcoverEvaluateSettings, LandcoverEvaluateStage
 from groundshift.tasks.landcover.card import TITLES, number, render_card
+from groundshift.tasks.landcover.room import SQUARE, edge_within, require_table
 from groundshift.tasks.landcover.train import labelled
 from groundshift.tasks.protocol import Account
 
@@ -143,7 +145,11 @@ class Judging:
 
     def _classified(self, name: str, trees: PixelTrees, test: pd.DataFrame) -> Classified:
         start = self.settings.period.start_seconds
-        features, _ = labelled(self.cube, test, trees.series, start)
+        room = Room(self.settings.memory, "evaluate")
+        held = require_table(room, trees.series, len(test), len(trees.classes))
+        cells = self.cube.cells.values()
+        edge = edge_within(room, trees.series, cells, widest=SQUARE, held=held)
+        features, _ = labelled(self.cube, test, trees.series, start, edge)
         mapped = trees.probabilities(features).argmax(axis=1).astype(np.uint8) + 1
         return _counted(name, trees, test, mapped)
 

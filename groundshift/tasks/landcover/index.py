@@ -1,7 +1,8 @@
 """The samples of land cover, and the counts of a region that they depend on."""
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +15,13 @@ from numpy.typing import NDArray
 from groundshift.artifacts import Draft, Manifest, is_collection, read_manifest, read_parts
 from groundshift.artifacts.hashing import file_digest
 from groundshift.cube.store import Cube
+from groundshift.domain.cells import Cell
 from groundshift.errors import SettingsError
+from groundshift.memory import Room
 from groundshift.samples.pixels import (
     CARD,
     CONTRACT,
+    JUDGED,
     PATCHES,
     PIXELS,
     Counts,
@@ -32,6 +36,7 @@ from groundshift.samples.plan import area_cells, cube_patches
 from groundshift.samples.reference import read_reference
 from groundshift.samples.splits import SPLITS
 from groundshift.settings import LandcoverWindowStage
+from groundshift.tasks.landcover.room import require_reference
 from groundshift.tasks.protocol import Account
 
 COEFFICIENTS, BETAS = "coefficients", "betas"
@@ -72,19 +77,31 @@ class Referenced:
             )
         return path
 
-    @cached_property
-    def classes(self) -> dict[str, NDArray[np.uint8]]:
-        """Class of every pixel by cell, see `read_reference`."""
-        own = self.settings.window
-        return {
-            name: read_reference(self.path, cell.cell.grid, own.classes, own.erode)
-            for name, cell in sorted(self.cube.cells.items())
-        }
+    def cells(self) -> Iterator[tuple[Cell, NDArray[np.uint8], pd.DataFrame]]:
+        """Every cell, the class of every pixel of it (see `read_reference`), and its patches.
+
+        Read one after another, each time: memory holds one of them.
+
+        Raises:
+            SettingsError: memory doesn't hold it.
+        """
+        own, patches = self.settings.window, self.patches
+        most = own.per_class * len(own.classes) + (len(SPLITS) - 1) * JUDGED
+        pixels = sum(math.prod(cell.shape) for cell in self.cube.cells.values())
+        room = Room(self.settings.memory, "window")
+        require_reference(room, self.cube.cells.values(), min(most, pixels))
+        for name, cell in sorted(self.cube.cells.items()):
+            classes = read_reference(self.path, cell.cell.grid, own.classes, own.erode)
+            yield cell.cell, classes, patches[patches["cell"] == name]
 
     @cached_property
     def counts(self) -> Counts:
         """Pixels by split and class."""
-        return count(self.classes, self.patches, len(self.settings.window.classes))
+        classes = len(self.settings.window.classes)
+        counted: Counts = np.zeros((len(SPLITS), classes), np.int64)
+        for _, known, patches in self.cells():
+            counted += count(known, patches, classes)
+        return counted
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -133,21 +150,13 @@ class Labelled:
         Raises:
             SettingsError: a class without a pixel to learn from.
         """
-        own, cube = self.referenced.settings.window, self.referenced.cube
+        own = self.referenced.settings.window
         counts = self.referenced.counts if self.regional is None else self.regional
         names = [one.name for one in own.classes]
         _require_all(names, counts)
-        patches = self.referenced.patches
         tables = [
-            draw(
-                cell.cell,
-                self.referenced.classes[name],
-                patches[patches["cell"] == name],
-                counts,
-                per_class=own.per_class,
-                seed=own.seed,
-            )
-            for name, cell in sorted(cube.cells.items())
+            draw(cell, classes, patches, counts, per_class=own.per_class, seed=own.seed)
+            for cell, classes, patches in self.referenced.cells()
         ]
         table = pd.concat(tables, ignore_index=True)
         (draft.folder / CARD).write_text(card(names, counts, table))

@@ -1,5 +1,6 @@
 """The map of land cover: of an area, of one cell, and of cells put together."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ from groundshift.artifacts import Draft, Manifest, is_collection, read_manifest,
 from groundshift.artifacts.manifest import check_files
 from groundshift.cube.store import CellCube, Cube
 from groundshift.errors import ContractError
+from groundshift.memory import Room
 from groundshift.models.pixel_trees import PixelTrees
 from groundshift.products.catalogue import CatalogueText
 from groundshift.products.class_catalogue import write_class_catalogue
@@ -22,6 +24,9 @@ from groundshift.products.class_maps import (
     probability_path,
 )
 from groundshift.products.maps import share_file
+from groundshift.products.page.chunks import PAGE
+from groundshift.products.page.class_site import ClassSite
+from groundshift.products.page.site import INDEX
 from groundshift.products.report.landcover import (
     PREVIEW,
     REPORT,
@@ -31,6 +36,7 @@ from groundshift.products.report.landcover import (
 from groundshift.samples.pixels import PixelSamples
 from groundshift.settings import LandcoverInferStage
 from groundshift.tasks.inputs import require_inputs
+from groundshift.tasks.landcover.room import PER_MAPPED, edge_within
 from groundshift.tasks.protocol import Account, Chain
 
 SCORES, MAPS = "scores", "maps"
@@ -103,12 +109,14 @@ class Sources:
 
     def map(self, cell: CellCube, folder: Path) -> ClassMap:
         """Map a cell into an artifact's folder."""
-        model = self.trees.manifest.content_hash
+        model, series = self.trees.manifest.content_hash, self.trees.series
+        room, held = Room(self.settings.memory, "infer"), PER_MAPPED * math.prod(cell.shape)
+        widest = self.settings.infer.block
         return map_cell(
             self.trees,
             cell,
             self.period[0],
-            block=self.settings.infer.block,
+            block=edge_within(room, series, [cell], widest=widest, held=held),
             folder=folder,
             tags={"MODEL": model, "ATTRIBUTION": "; ".join(self.licences)},
         )
@@ -243,6 +251,7 @@ def _publish(sources: Sources, maps: Sequence[ClassMap], draft: Draft) -> Accoun
         sources.chain,
         settings.affecting(),
         sources.licences,
+        f"{PAGE}/{INDEX}",
     )
     names = [one.name for one in classes]
     table = pd.DataFrame({"class": names, "hectares": mapped.hectares.round(4)})
@@ -251,6 +260,8 @@ def _publish(sources: Sources, maps: Sequence[ClassMap], draft: Draft) -> Accoun
     about = (settings.name, sources.period, _DESCRIPTION, sources.licences, model)
     write_class_catalogue(draft.folder, CatalogueText(*about), maps, classes)
     write_landcover_report(draft.folder, mapped)
+    of_map = (mapped.area, mapped.period, maps, classes, mapped.cubes, mapped.licences)
+    ClassSite(*of_map).write(draft.folder)
     draft.values.add_text("cells", [f"{found.cell.id} {found.value_hash}" for found in maps])
     draft.summary.update(_summary(sources, maps))
     draft.licences.update(sources.licences)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from groundshift.artifacts import Draft, canonical_json
 from groundshift.cube.store import Cube
 from groundshift.domain.time import parse_duration
+from groundshift.memory import Room
 from groundshift.models.pixel_series import PixelSeries, Table
 from groundshift.models.pixel_trees import (
     CONTRACT,
@@ -22,10 +23,8 @@ from groundshift.models.pixel_trees import (
 )
 from groundshift.samples.pixels import PixelSamples
 from groundshift.settings import LandcoverTrainStage
+from groundshift.tasks.landcover.room import SQUARE, edge_within, require_table
 from groundshift.tasks.protocol import Account
-
-_SQUARE = 128
-"""Edge of what is read at once, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,15 @@ class Learning:
         """Train, and write the trees."""
         draft.licences.update(self.cube.manifest.licences, self.samples.manifest.licences)
         start = self.settings.period.start_seconds
-        training, validation = (
-            labelled(self.cube, self.samples.of(split), self.series, start)
-            for split in ("training", "validation")
-        )
         classes = self.samples.manifest.summary["classes"]
+        drawn = [self.samples.of(split) for split in ("training", "validation")]
+        room = Room(self.settings.memory, "train")
+        held = require_table(room, self.series, sum(map(len, drawn)), len(classes))
+        cells = self.cube.cells.values()
+        edge = edge_within(room, self.series, cells, widest=SQUARE, held=held)
+        training, validation = (
+            labelled(self.cube, rows, self.series, start, edge) for rows in drawn
+        )
         learnt = learn(self.settings.train, training, validation, self.series.names, len(classes))
         commonest = int(np.argmax(self.samples.manifest.summary["training_pixels"])) + 1
         kinds = tuple(LandClass(one["name"], one["colour"]) for one in classes)
@@ -102,7 +105,7 @@ def interval_of(samples: PixelSamples) -> int:
 
 
 def labelled(
-    cube: Cube, samples: pd.DataFrame, series: PixelSeries, start: int
+    cube: Cube, samples: pd.DataFrame, series: PixelSeries, start: int, edge: int
 ) -> tuple[Table, NDArray[np.uint8]]:
     """The series of some pixels, and their class, in the order of the samples.
 
@@ -111,13 +114,14 @@ def labelled(
         samples: rows of `samples.parquet`.
         series: what is taken of the cube.
         start: first instant in seconds since 1970.
+        edge: of the squares that are read at once, in pixels.
 
     Returns:
         [sample, feature], [sample].
     """
     features = np.full((len(samples), len(series.names)), np.nan, np.float32)
     # Squares of pixels are read once, with all samples in them.
-    squares = samples.groupby(["cell", samples["y"] // _SQUARE, samples["x"] // _SQUARE])
+    squares = samples.groupby(["cell", samples["y"] // edge, samples["x"] // edge])
     for (cell, _, _), own in squares:
         y, x = own["y"].to_numpy(), own["x"].to_numpy()
         rows, columns = (slice(int(at.min()), int(at.max()) + 1) for at in (y, x))

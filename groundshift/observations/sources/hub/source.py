@@ -14,7 +14,7 @@ from groundshift.artifacts import digest
 from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor
 from groundshift.domain.time import isoformat
-from groundshift.errors import SettingsError, SourceError
+from groundshift.errors import NoDataError, SettingsError
 from groundshift.observations.costs import Cost, Used
 from groundshift.observations.masks import valid_pixels
 from groundshift.observations.radiometry import REFLECTANCE_STEP
@@ -78,17 +78,18 @@ class SentinelHubSource:
 
     def _nothing(
         self, name: str, product: Product, grids: Sequence[GeoBox], period: PeriodSettings
-    ) -> SourceError:
+    ) -> NoDataError:
         """Why a sensor has no image: the area, or the period."""
         last = newest(self._connection, product, grids)
         reason, remedy = "at any time", "Correct the area"
         if last:
             reason, remedy = f"then: the newest is of {last}", "Move the period"
-        return SourceError(
+        return NoDataError(
             f"{self.settings_key}.sensors.{name}: expected images of the area between "
             f"{period.start:%Y-%m-%d} and {period.end:%Y-%m-%d}, found none of "
             f"{product.collection.catalog_id} in the catalogue of {self._connection.name} "
-            f"{reason}. {remedy}, or leave the sensor out"
+            f"{reason}",
+            f"{remedy}, or leave the sensor out",
         )
 
     @property

@@ -15,7 +15,7 @@ from pystac_client.exceptions import APIError
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
-from groundshift.errors import SourceError
+from groundshift.errors import NoDataError, SourceError
 from groundshift.observations.sources.overpasses import looks, outline_of
 from groundshift.observations.sources.stac.connection import CatalogueIO, Connection
 from groundshift.observations.sources.stac.items import Granule, read_item
@@ -24,6 +24,7 @@ from groundshift.settings import PeriodSettings, StacSensorSettings
 
 _PAGE = 100
 _SAME_GROUND = 0.5  # of the smaller outline: more of it twice is one granule in two processings
+_SAME_TIME = 5  # seconds, within which processings of one slice agree; slices are 25 s long
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,27 +170,28 @@ class Catalogue:
         collection: pystac.Collection,
         ground: BaseGeometry,
         period: PeriodSettings,
-    ) -> SourceError:
+    ) -> NoDataError:
         """Why a sensor has no item: where and when its collection has some."""
         where = f"fetch.stac.sensors.{name}"
         boxes = [box(*_flat(bounds)) for bounds in collection.extent.spatial.bboxes]
         if not any(each.intersects(ground) for each in boxes):
             covered = "; ".join(", ".join(f"{v:g}" for v in each.bounds) for each in boxes)
             area = ", ".join(f"{value:.4f}" for value in ground.bounds)
-            return SourceError(
+            return NoDataError(
                 f"{where}: expected images of the area ({area} in degrees), found that "
-                f"{collection.id} at {self._url} covers {covered} only. Correct the area, or "
-                "choose another provider"
+                f"{collection.id} at {self._url} covers {covered} only",
+                "Correct the area, or choose another provider",
             )
         spans = [
             " to ".join(f"{at:%Y-%m-%d}" if at else "now" for at in span)
             for span in collection.extent.temporal.intervals
         ]
-        return SourceError(
+        return NoDataError(
             f"{where}: expected images of the area between {period.start:%Y-%m-%d} and "
             f"{period.end:%Y-%m-%d}, found none of {collection.id} at {self._url} (which holds "
-            f"{', '.join(spans)}). Move the period or the area, loosen max_cloud, orbit and "
-            "platforms, or leave the sensor out"
+            f"{', '.join(spans)})",
+            "Move the period or the area, loosen max_cloud, orbit and platforms, or leave the "
+            "sensor out",
         )
 
 
@@ -244,9 +246,12 @@ def _newest(group: Sequence[Granule]) -> Overpass:
 def _same(one: Granule, other: Granule) -> bool:
     """Whether two items are processings of one granule.
 
-    A tile at the end of a data strip comes in two parts, which are none.
+    A tile at the end of a data strip comes in two parts, which are none; nor are neighbouring
+    slices of radar, which have no tile, however much of a short one lies in the next.
     """
     if one.tile != other.tile:
+        return False
+    if not one.tile and abs(one.time - other.time) > _SAME_TIME:
         return False
     smaller = min(one.outline.area, other.outline.area)
     return bool(one.outline.intersection(other.outline).area > _SAME_GROUND * smaller)

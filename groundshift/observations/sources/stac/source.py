@@ -12,7 +12,7 @@ from groundshift.domain.bands import TABLES
 from groundshift.domain.cells import Cell
 from groundshift.domain.signature import Sensor
 from groundshift.domain.time import isoformat
-from groundshift.errors import SourceError
+from groundshift.errors import Look, NoDataError
 from groundshift.observations.checks import is_thermal
 from groundshift.observations.costs import Cost, Used, processing_units, total
 from groundshift.observations.masks import check_rule
@@ -167,11 +167,12 @@ class StacSource:
     def _require_images(self, name: str, found: Sequence[Acquisition]) -> None:
         """Refuse a sensor of which no overpass can be read."""
         if all(item.problem for item in found):
-            raise SourceError(
+            raise NoDataError(
                 f"{self.settings_key}.sensors.{name}: expected items of "
                 f"{self._offers[name].collection} with all bands and masks, found none among "
-                f"{len(found)}: {found[0].source}: {found[0].problem}. Correct bands, mask or "
-                "assets"
+                f"{len(found)}: {found[0].source}: {found[0].problem}",
+                "Correct bands, mask or assets",
+                [Look(item.sensor, item.time, item.problem) for item in found],
             )
 
 

@@ -97,6 +97,14 @@ def test_two_parts_of_a_tile_are_no_processings_of_each_other(api, optical):
     assert len(acquisition.product_id.split()) == 2
 
 
+def test_a_short_slice_that_lies_mostly_in_the_next_is_no_processing_of_it(api):
+    api.products, api.signed = city.sentinel1(days=1, edge=64), True
+    source = source_of(api, "planetary_computer", {"s1": RADAR["s1_des"]})
+    (acquisition,) = source.acquisitions
+    assert not acquisition.problem
+    assert len(acquisition.product_id.split()) == 2
+
+
 def test_an_item_without_an_asset_is_told_and_the_others_are_taken(api, optical):
     broken = reprocessed(optical[0], "05.00", "_0_L2A")
     del broken.files["blue"]

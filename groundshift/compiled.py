@@ -1,0 +1,10 @@
+"""Modules of the package that a C compiler makes when it is installed, if there is one."""
+
+import ctypes
+import importlib.util
+
+
+def library(name: str) -> ctypes.CDLL | None:
+    """A compiled module by its full name; None where none was compiled."""
+    found = importlib.util.find_spec(name)
+    return None if found is None or found.origin is None else ctypes.CDLL(found.origin)
