@@ -2,7 +2,7 @@
 
 It sees what a hand-made detector would look at (means, scatter, first against last third, extremes,
 the best step), one pixel at a time, and learns from the same labels of the same training blocks as
-the network.
+the network. Where the network sees the windows before and after, it does, too.
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,13 +39,20 @@ TRAINING_ROWS = 40_000
 """About so many rows are learnt from; more of these overlapping windows add time, not skill."""
 
 
-def features(strip: Strip, spans: Spans) -> Iterator[Table]:
+def features(strip: Strip, spans: Spans, *, neighbours: bool = False) -> Iterator[Table]:
     """Statistics of every pixel, window by window: [pixel, feature], pixels in rows.
 
     Per band and index: mean, standard deviation, mean of the first and of the last third, their
     difference, least, largest. Per radar band and optical index: strength and size of the best
     step. NaN where the ground was not seen, which the trees take as a value of its own.
+
+    Args:
+        strip: the ground.
+        spans: the windows.
+        neighbours: also the means of the windows before and after, and how the ground went on
+            from one to the other.
     """
+    seen = (*strip.radar, strip.optical, strip.indices)
     for window in range(len(spans)):
         parts = [part for looks in strip.radar for part in _statistics(looks, spans, window)]
         parts += [part for looks in strip.radar for part in _steps(looks, spans, window)]
@@ -54,6 +61,8 @@ def features(strip: Strip, spans: Spans) -> Iterator[Table]:
         if strip.indices is not None:
             parts += _statistics(strip.indices, spans, window)
             parts += _steps(strip.indices, spans, window)
+        if neighbours:
+            parts += [p for looks in seen if looks for p in _succession(looks, spans, window)]
         table = np.concatenate(parts, axis=-1).astype(np.float32)
         yield table.reshape(-1, table.shape[-1])
 
@@ -79,28 +88,48 @@ def _steps(looks: Looks, spans: Spans, window: int) -> list[NDArray[np.floating]
     return [step.strength[..., None], step.change]
 
 
+def _succession(looks: Looks, spans: Spans, window: int) -> list[NDArray[np.floating]]:
+    before, after = (looks.mean(*part) for part in spans.compared(window))
+    early, late = (looks.mean(*part) for part in spans.thirds(window))
+    return [before, after, after - before, early - before, after - late]
+
+
 class BoostedTrees:
     """A fitted classifier of pixels and windows."""
 
     name = "lightgbm"
 
-    def __init__(self, booster: lightgbm.Booster) -> None:
+    def __init__(self, booster: lightgbm.Booster, *, neighbours: bool = False) -> None:
         self.booster = booster
+        self._neighbours = neighbours
 
     @classmethod
     def fit(
-        cls, rows: Iterable[Table], positive: Iterable[NDArray[np.bool_]], seed: int
+        cls,
+        rows: Iterable[Table],
+        positive: Iterable[NDArray[np.bool_]],
+        seed: int,
+        *,
+        neighbours: bool = False,
     ) -> "BoostedTrees":
         """Learn from tables [row, feature] and whether each row is a change [row].
 
         The model is the same for the same rows and seed.
+
+        Args:
+            rows: tables of `features`.
+            positive: of each table.
+            seed: of the trees.
+            neighbours: whether the tables hold what is known of neighbours.
         """
         table, labels = np.concatenate(list(rows)), np.concatenate(list(positive))
         parameters = PARAMETERS | {"seed": seed}
-        return cls(lightgbm.train(parameters, lightgbm.Dataset(table, labels), ROUNDS))
+        booster = lightgbm.train(parameters, lightgbm.Dataset(table, labels), ROUNDS)
+        return cls(booster, neighbours=neighbours)
 
     def __call__(self, strip: Strip, spans: Spans) -> Table:
         """Score of every window and pixel, 0 to 1: [window, y, x]."""
         shape = strip.shape
-        scores = [self.booster.predict(table, num_threads=1) for table in features(strip, spans)]
+        tables = features(strip, spans, neighbours=self._neighbours)
+        scores = [self.booster.predict(table, num_threads=1) for table in tables]
         return np.stack(scores).astype(np.float32).reshape(-1, *shape)

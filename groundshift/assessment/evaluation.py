@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import geopandas as gpd
 import numpy as np
@@ -49,6 +50,7 @@ from groundshift.assessment.scoring import (
 from groundshift.assessment.uncertainty import error_ranking
 from groundshift.cube.store import Cube
 from groundshift.domain.eras import era
+from groundshift.domain.time import parse_duration
 from groundshift.models.inference import PlaceScores
 from groundshift.samples.splits import Split
 from groundshift.samples.store import LabelKind, Samples
@@ -97,6 +99,7 @@ class Evaluation:
         outline: likewise, in haste: their dates don't matter.
         simple: the events that a threshold on the greatest score outlines, to compare with.
         champion: the network to be compared with; None for none.
+        neighbours: whether the network sees the windows before and after, so that the trees do.
         kept: numbers of strips that are kept for the next baseline.
     """
 
@@ -111,11 +114,12 @@ class Evaluation:
         simple: FindEvents,
         champion: ScorePanels | None = None,
         *,
+        neighbours: bool = False,
         kept: int = KEPT_VALUES,
     ) -> None:
         self._cube, self._samples, self._settings = cube, samples, settings
         self._find, self._outline, self._simple = find, outline, simple
-        self._champion = champion
+        self._champion, self._neighbours = champion, neighbours
         self._reader = StripReader(cube, kept)
         main = main_kind(samples)
         validation, test = self._panels("validation", main), self._panels("test", main)
@@ -136,6 +140,12 @@ class Evaluation:
             beside = replace(self._test, panels=labelled)
             found.append(self._level("synthetic", beside, with_baselines=False))
         return found
+
+    @property
+    def _wait(self) -> float:
+        """Days from a window's end until it can be scored: when the window after it is there."""
+        length = parse_duration(self._samples.settings["length"])
+        return length / timedelta(days=1) if self._neighbours else 0.0
 
     def _panels(self, split: Split, which: LabelKind) -> list[Panel]:
         return panels(self._samples, self._cube, split, which, stride=self._settings.stride)
@@ -186,9 +196,8 @@ class Evaluation:
         table = self._events(test, truth, threshold, self._find)
         watched = _watched(test, truth)
         curve = operating_curve(watched, self._outline)
-        extra = (
-            event_summary(table) | operating_summary(curve, watched) | delays(watched, threshold)
-        )
+        late = delays(watched, threshold, wait=self._wait)
+        extra = event_summary(table) | operating_summary(curve, watched) | late
         return replace(
             result,
             extra=result.extra | extra,
@@ -273,7 +282,8 @@ class Evaluation:
         target = self._samples.target
         training = panels(self._samples, self._cube, "training", target)
         log.info("fitting boosted trees to %d training blocks", len(training))
-        return found | {TREES: fit_trees(training, self._reader, self._settings.seed)}
+        seed, neighbours = self._settings.seed, self._neighbours
+        return found | {TREES: fit_trees(training, self._reader, seed, neighbours=neighbours)}
 
     def _label_formula(self, test: Scored) -> Rival:
         """The synthetic label as a predictor, on the pixels and windows that have one."""

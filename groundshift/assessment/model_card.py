@@ -132,6 +132,7 @@ def _markdown(subject: Subject) -> str:
         "",
         *streams,
         f"- {detector.radius} pixels of context around what is mapped",
+        *(f"- {line}" for line in _ahead(detector)),
         "",
         "## How good",
         "",
@@ -154,6 +155,14 @@ def _markdown(subject: Subject) -> str:
         *(f"- {line}" for line in subject.licences or ("none recorded",)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _ahead(detector: Detector) -> list[str]:
+    """What a network that sees neighbours needs beside a window."""
+    length = detector.windows.get("length")
+    if not detector.inputs.neighbours:
+        return []
+    return [f"the mean looks of the windows before and after: maps come {length} later"]
 
 
 def _item(subject: Subject) -> dict[str, Any]:

@@ -128,8 +128,14 @@ def best_threshold_of_events(
     return max(thresholds, key=f1)
 
 
-def delays(watched: Iterable[Watched], threshold: float) -> dict[str, Score]:
-    """Days until a change shows, p50 and p90 over those that do at a threshold."""
+def delays(watched: Iterable[Watched], threshold: float, *, wait: float = 0) -> dict[str, Score]:
+    """Days until a change shows, p50 and p90 over those that do at a threshold.
+
+    Args:
+        watched: the ground.
+        threshold: from which score on a change shows.
+        wait: days from a window's end until it can be scored.
+    """
     found = [
         one.delay(event, threshold) for one in watched for event in one.known if one.counts(event)
     ]
@@ -138,7 +144,7 @@ def delays(watched: Iterable[Watched], threshold: float) -> dict[str, Score]:
     if not len(days):
         return dict.fromkeys(names, Score(None, "no known change reached the threshold"))
     return {
-        name: Score(float(value))
+        name: Score(float(value) + wait)
         for name, value in zip(names, np.percentile(days, (50, 90)), strict=True)
     }
 

@@ -68,13 +68,16 @@ def score_panels(
     return result
 
 
-def fit_trees(panels: Sequence[Panel], reader: StripReader, seed: int) -> BoostedTrees | str:
+def fit_trees(
+    panels: Sequence[Panel], reader: StripReader, seed: int, *, neighbours: bool = False
+) -> BoostedTrees | str:
     """Boosted trees learnt on training blocks, or the reason why they can't be.
 
     Args:
         panels: the training blocks.
         reader: of their strips.
         seed: of the choice of rows and of the trees.
+        neighbours: whether they see the windows before and after.
     """
     generator = np.random.default_rng(seed)
     rows: list[Table] = []
@@ -89,14 +92,14 @@ def fit_trees(panels: Sequence[Panel], reader: StripReader, seed: int) -> Booste
             decoys=panel.decoys[::every],
         )
         keep = min(1.0, TRAINING_ROWS * every / max(total, 1))
-        for table, label in _learnt_from(thinned, reader, keep, generator):
+        for table, label in _learnt_from(thinned, reader, keep, generator, neighbours):
             rows.append(table)
             labels.append(label)
     count = sum(len(label) for label in labels)
     hits = sum(int(label.sum()) for label in labels)
     if not 0 < hits < count:
         return f"{hits} of {count} training pixels are positive: nothing to tell apart"
-    return BoostedTrees.fit(rows, labels, seed)
+    return BoostedTrees.fit(rows, labels, seed, neighbours=neighbours)
 
 
 def without(panels: Sequence[Panel], scores: Sequence[NDArray[np.float32]]) -> list[Panel]:
@@ -114,12 +117,17 @@ def without(panels: Sequence[Panel], scores: Sequence[NDArray[np.float32]]) -> l
 
 
 def _learnt_from(
-    panel: Panel, reader: StripReader, keep: float, generator: np.random.Generator
+    panel: Panel,
+    reader: StripReader,
+    keep: float,
+    generator: np.random.Generator,
+    neighbours: bool,
 ) -> Iterator[tuple[Table, NDArray[np.bool_]]]:
     """Features and labels of some of a panel's rows, by strip and window."""
     for part, strip in reader.strips(panel.block):
         labels = panel.labels[:, part].reshape(len(panel.windows), -1)
-        for table, mine in zip(features(strip, panel.spans), labels, strict=True):
+        tables = features(strip, panel.spans, neighbours=neighbours)
+        for table, mine in zip(tables, labels, strict=True):
             chosen = ~np.isnan(mine)
             if keep < 1:
                 chosen &= generator.random(len(mine)) < keep

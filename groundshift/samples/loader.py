@@ -17,19 +17,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from groundshift.cube.store import CellCube, Cube
-from groundshift.cube.timeline import days
-from groundshift.cube.views import mean_look
+from groundshift.cube.store import Cube
 from groundshift.domain.time import DAY
 from groundshift.errors import SettingsError
+from groundshift.samples.patch_series import NEVER, PatchSeries, patch_stream
 from groundshift.samples.splits import Split
 from groundshift.samples.store import LabelKind, Samples
 from groundshift.samples.windows import NEIGHBOURS, OWN_STEPS
 
 Control = Literal["none", "labels", "time"]
-
-NEVER = -1
-"""Age of a pixel without a look yet."""
 
 _UNUSED = 3  # references to an array of which there is no view
 _AHEAD = 2  # batches prepared in advance
@@ -97,33 +93,6 @@ class _Sample(NamedTuple):
     patch: int
     window: int
     turn: int
-
-
-@dataclass(frozen=True)
-class _PatchStream:
-    """Frames of a patch: each once [frame, y, x, band], which one a step shows, ages by step."""
-
-    values: NDArray[np.float32]
-    fresh: NDArray[np.bool_]
-    frame_of_step: NDArray[np.int64]
-    age_days: NDArray[np.int16]
-
-    def mean_look(self, first: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
-        """The mean of the looks that fell into steps [first, stop), as `views.mean_look`."""
-        shown = np.unique(self.frame_of_step[first:stop])
-        if first > 0 and shown[0] == self.frame_of_step[first - 1]:
-            shown = shown[1:]  # carried in: nothing of it is new
-        return mean_look(self.values[shown], self.fresh[shown])
-
-
-@dataclass(frozen=True)
-class _PatchSeries:
-    """Everything of a patch, over the whole time line."""
-
-    streams: dict[str, _PatchStream]
-    days: NDArray[np.float32]
-    labels: NDArray[np.float32]
-    row_of_window: dict[int, int]
 
 
 class _Arrays:
@@ -221,7 +190,7 @@ class Loader:
         self._edge: int = samples.settings["patch"]
         self._length = int(samples.windows.loc[samples.windows["complete"], "steps"].max())
         self._group = self._capacity = max(1, shuffled // self._patch_bytes())
-        self._series: OrderedDict[int, _PatchSeries] = OrderedDict()
+        self._series: OrderedDict[int, PatchSeries] = OrderedDict()
 
     def __len__(self) -> int:
         """Number of batches of an epoch; one that begins at a later window may have fewer."""
@@ -314,7 +283,7 @@ class Loader:
         patches, windows = (np.array([s[j] for s in chosen], np.int64) for j in (0, 1))
         return Batch(streams, instants, steps, labels, patches, windows)
 
-    def _patch_series(self, patch: int) -> _PatchSeries:
+    def _patch_series(self, patch: int) -> PatchSeries:
         """A patch's frames, decoded or remembered."""
         if patch in self._series:
             self._series.move_to_end(patch)
@@ -325,9 +294,9 @@ class Loader:
         rows, columns = slice(int(row.y0), int(row.y1)), slice(int(row.x0), int(row.x1))
         cell = self._cube.cells[row.cell]
         ids = self._samples.labelled(row.cell)
-        self._series[patch] = _PatchSeries(
+        self._series[patch] = PatchSeries(
             {
-                stream.role: _patch_stream(cell, stream.role, rows, columns)
+                stream.role: patch_stream(cell, stream.role, rows, columns)
                 for stream in self._cube.signature.streams
             },
             (cell.times / DAY).astype(np.float32),
@@ -356,17 +325,6 @@ class Loader:
         per_step = signature.channels * 4 + len(signature.streams) * 2
         windows = int(self._samples.windows["cell"].value_counts().max())
         return self._edge**2 * (steps * per_step + windows * 4)
-
-
-def _patch_stream(cell: CellCube, role: str, rows: slice, columns: slice) -> _PatchStream:
-    frames, frame_of_step = cell.frames(cell.roles[role], 0, len(cell.times), rows, columns)
-    begins = np.unique(frame_of_step, return_index=True)[1]
-    day = days(cell.times)
-    elapsed = (day - day[begins][frame_of_step])[:, None, None]
-    ages = frames.age_days[frame_of_step]
-    older = np.minimum(ages + elapsed, np.iinfo(np.int16).max)
-    ages = np.where(ages == NEVER, NEVER, older).astype(np.int16)
-    return _PatchStream(frames.values, frames.fresh, frame_of_step, ages)
 
 
 def _lay(

@@ -1,5 +1,7 @@
 """Features and repeatability of the boosted trees."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,3 +45,28 @@ def test_trees_learn_what_they_are_shown_and_repeat(strip, spans, memory_panel):
     assert scores[changed].mean() > scores[~changed].mean() + 0.2
     assert (learnt(strip, spans, memory_panel)(strip, spans) == scores).all()
     assert (learnt(strip, spans, memory_panel, seed=1)(strip, spans) != scores).any()
+
+
+def test_trees_may_see_the_windows_before_and_after(strip, memory_cell):
+    spans = Spans.of(single_windows(memory_cell.times, 6))
+    inner = slice(6, len(spans) - 6)
+    triples = replace(
+        spans,
+        ids=spans.ids[inner],
+        current=spans.current[inner],
+        previous=spans.current[inner] - 6,
+        following=spans.current[inner] + 6,
+    )
+    own, tables = (list(features(strip, triples, neighbours=flag)) for flag in (False, True))
+    assert len(own) == len(tables) > 0
+    # 5 statistics more of 2 + 2 + 6 bands and 3 indices; first those of the first radar stream.
+    assert tables[0].shape[1] - own[0].shape[1] == 5 * 13
+    np.testing.assert_array_equal(tables[0][:, : own[0].shape[1]], own[0])
+    first = own[0].shape[1]
+    pixel, radar = 2 * 7 + 5, strip.radar[0]
+    before, after = radar.mean(0, 6)[2, 5], radar.mean(12, 18)[2, 5]
+    found = tables[0][pixel, first : first + 6]
+    np.testing.assert_allclose(found, np.concatenate([before, after, after - before]), rtol=1e-5)
+    labels = [np.arange(len(table)) % 2 == 0 for table in tables]
+    trees = BoostedTrees.fit(tables, labels, 0, neighbours=True)
+    assert trees(strip, triples).shape == (len(triples), 6, 7)

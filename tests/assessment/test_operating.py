@@ -95,6 +95,8 @@ def test_a_delay_runs_from_the_start_to_the_end_of_the_first_window_that_shows_i
     assert watched.delay(known["faint"], 0.8) is None
     found = delays([watched], 0.8)
     assert found["delay_p50"].value == pytest.approx(expected)
+    waited = delays([watched], 0.8, wait=182)
+    assert waited["delay_p90"].value == pytest.approx(found["delay_p90"].value + 182)
     assert "reached the threshold" in delays([watched], 0.95)["delay_p90"].reason
 
 

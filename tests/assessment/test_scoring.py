@@ -54,7 +54,7 @@ def test_strips_of_a_small_area_are_read_once(part, cube):
 def test_trees_learn_from_labelled_pixels(part, cube, monkeypatch):
     learnt = []
 
-    def fit(rows, labels, seed):
+    def fit(rows, labels, seed, neighbours):
         learnt.extend(zip(rows, labels, strict=True))
         return "fitted"
 
@@ -71,7 +71,7 @@ def test_trees_learn_from_labelled_pixels(part, cube, monkeypatch):
 def test_of_many_pixels_the_trees_take_some_and_the_same_again(part, cube, monkeypatch):
     counts = []
 
-    def fit(rows, labels, seed):
+    def fit(rows, labels, seed, neighbours):
         counts.append([len(label) for label in labels])
         return "fitted"
 

@@ -97,7 +97,14 @@ class Judging:
         theirs = partial(score_network, rival, images, memory=share.scoring) if rival else None
         find, outline = (_finder(own, by) for by in (images, None))
         scorers = (network, find, outline, _simple(own), theirs)
-        results = Evaluation(images, self.samples, own, *scorers, kept=share.strips).results()
+        results = Evaluation(
+            images,
+            self.samples,
+            own,
+            *scorers,
+            neighbours=self.detector.inputs.neighbours,
+            kept=share.strips,
+        ).results()
         gate = judge_gate(results[0], own.gate, self.incomparable)
         pictures = [path.name for path in write_files(draft.folder, results, gate)]
         found = self._manifests.values()
