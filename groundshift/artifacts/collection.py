@@ -36,6 +36,11 @@ class JoinedManifest(Manifest):
         return _joined_hash({cell: part.content_hash for cell, part in self.parts.items()})
 
 
+def manifests_of(manifest: Manifest) -> tuple[Manifest, ...]:
+    """The manifests of a collection's parts, or the one of an artifact."""
+    return tuple(manifest.parts.values()) if isinstance(manifest, JoinedManifest) else (manifest,)
+
+
 def is_artifact(folder: Path) -> bool:
     """Whether a folder holds an artifact or a collection of them."""
     return (folder / FILE_NAME).is_file() or is_collection(folder)

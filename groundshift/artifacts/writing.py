@@ -10,7 +10,6 @@ import os
 import platform
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import IO, Any
 
 from groundshift import __version__
 from groundshift.artifacts.digests import LANES, file_digests
+from groundshift.artifacts.effort import Effort
 from groundshift.artifacts.hashing import ValueHash, digest
 from groundshift.artifacts.manifest import FILE_NAME, VERSIONS, FileEntry, Manifest
 from groundshift.errors import ContractError, GroundshiftError, SourceError
@@ -94,7 +94,7 @@ def writing(
     Raises:
         ContractError: another process is writing the same artifact.
     """
-    started = time.time()
+    effort = Effort()
     key = digest({"settings": settings, "inputs": dict(inputs)})[:16]
     work = work_root() / area / contract / key
     content, scratch = work / _CONTENT, work / _SCRATCH
@@ -123,8 +123,7 @@ def writing(
             licences=tuple(sorted(draft.licences)),
             record={
                 "code": __version__,
-                "started": round(started, 3),
-                "seconds": round(time.time() - started, 3),
+                **effort.record(),
                 "machine": platform.machine(),
                 **provenance,
                 **draft.record,

@@ -93,7 +93,7 @@ def build(source: Source, draft: Draft, settings: StackStage) -> None:
         log.info("cell %s: %d steps, %s", plan.cell.id, len(plan.times), _counts(plan))
     draft.summary.update(summary_of(content, entries))
     draft.licences.update(source.manifest.licences)
-    draft.record["acquired"] = acquired(source)
+    draft.record |= behind(source)
 
 
 def workers_within(
@@ -191,11 +191,17 @@ def hash_cell(
         values.add(f"{cell_id}/{name}/frame", indices[name].digests[list(sensor.slots)])
 
 
-def acquired(source: Source) -> dict[str, Any]:
-    """What was acquired by sensor and its price, for the record: the cube holds what was seen."""
-    price = source.manifest.record.get("price", {})
+def behind(source: Source) -> dict[str, Any]:
+    """What of its observations a cube records, which itself holds but what was seen.
+
+    Returns:
+        What was acquired by sensor, and its price; CPU seconds of fetching it, where known.
+    """
+    record = source.manifest.record
+    price, spent = record.get("price", {}), record.get("cpu_seconds")
     counts: dict[str, Any] = source.manifest.summary.get("counts", {})
-    return {name: own | price.get(name, {}) for name, own in counts.items()}
+    acquired = {name: own | price.get(name, {}) for name, own in counts.items()}
+    return {"acquired": acquired} | ({} if spent is None else {"fetch_cpu_seconds": spent})
 
 
 def cell_entry(plan: CellPlan, revision: int) -> dict[str, Any]:

@@ -8,7 +8,6 @@ equals a cube built at once from the same observations.
 import logging
 import math
 import platform
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,11 +18,12 @@ from numpy.typing import NDArray
 
 from groundshift import __version__
 from groundshift.artifacts import Manifest, ValueHash, link_tree
+from groundshift.artifacts.effort import Effort
 from groundshift.artifacts.manifest import FILE_NAME, VERSIONS, FileEntry
 from groundshift.artifacts.writing import provenance
 from groundshift.cube.build import (
     Content,
-    acquired,
+    behind,
     cell_entry,
     finish_cell,
     hash_cell,
@@ -107,7 +107,7 @@ def revise(cube: Path, source: Source, settings: StackStage) -> Outcome:
             revised it meanwhile.
         SettingsError: the settings don't fit the observations.
     """
-    started = time.time()
+    effort = Effort()
     with preparing(cube) as preparation:
         old = Cube.open(cube)
         content = Content.of(source, settings)
@@ -122,7 +122,7 @@ def revise(cube: Path, source: Source, settings: StackStage) -> Outcome:
         ]
         spans = {cell.plan.cell.id: _touched(cell) for cell in cells if cell.changed}
         touched = {cell_id: span for cell_id, span in spans.items() if span is not None}
-        record = _record(started, old.manifest.content_hash, touched)
+        record = _record(effort, old.manifest.content_hash, touched)
         manifest = _manifest(old.manifest, cells, source, content, settings, record)
         if manifest.content_hash == old.manifest.content_hash:
             return Outcome(old.manifest)
@@ -251,11 +251,11 @@ def _manifest(
         value_hash=values.hexdigest(),
         summary=summary_of(content, [cell_entry(c.plan, c.revision.number) for c in cells]),
         licences=tuple(sorted(source.manifest.licences)),
-        record=record | {"acquired": acquired(source)},
+        record=record | behind(source),
     )
 
 
-def _record(started: float, old: str, touched: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+def _record(effort: Effort, old: str, touched: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
     """What the manifest records of a revision: by what it was made, from which cube, what changed.
 
     Every window of a cell that begins after the last change or ends before the first one reads
@@ -268,8 +268,7 @@ def _record(started: float, old: str, touched: Mapping[str, tuple[int, int]]) ->
     }
     return {
         "code": __version__,
-        "started": round(started, 3),
-        "seconds": round(time.time() - started, 3),
+        **effort.record(),
         "machine": platform.machine(),
         **provenance,
         "revised": {"from": old, "cells": cells},

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from groundshift.artifacts import Manifest
+from groundshift.artifacts.collection import manifests_of
 from groundshift.artifacts.manifest import WRITERS
 from groundshift.domain.time import DAY, YEAR_DAYS
 from groundshift.products.report.page import Column, Row, Table
@@ -57,7 +58,10 @@ def cost(
     units: float = 0,
     travelling: float = 0,
 ) -> Table:
-    """What a run took, as far as it is the same every time: what is stored, what was scored.
+    """What a run took: time of processors, what is stored, what was scored.
+
+    The maps' own time is not among it: the page lies beside them, finished before they are, and the
+    same maps give the same page.
 
     Args:
         chain: manifests behind the maps, latest stage first.
@@ -69,25 +73,32 @@ def cost(
         travelling: bytes of these images, before compression.
     """
     share = square_kilometres * (period[1] - period[0]) / DAY / YEAR_DAYS
+    spent = _cpu_hours(chain)
     rows = []
+    if "fetch" in spent:
+        rows.append(Row(("observations", "fetch", f"{spent['fetch']:.3g}", "", "")))
     for manifest in reversed(chain):
         size = sum(entry.size for entry in manifest.files)
+        stage = WRITERS[manifest.contract]
         if size:
+            hours = f"{spent[stage]:.3g}" if stage in spent else ""
             each = f"{size / 1e6 / share:.3g}" if share else ""
-            rows.append(
-                Row((manifest.contract, WRITERS[manifest.contract], f"{size / 1e9:.3g}", each))
-            )
+            rows.append(Row((manifest.contract, stage, hours, f"{size / 1e9:.3g}", each)))
     columns = (
         Column("artifact"),
         Column("stage"),
+        Column("CPU hours", number=True),
         Column("GB", number=True),
         Column("MB per km² and year", number=True),
     )
-    lead = (
-        f"{pixels * windows:,} scores: {pixels:,} pixels in {windows} windows. The time each "
-        "stage took stands in the record of its manifest.json and with the run in MLflow; it "
-        "differs from run to run, and this page doesn't."
-    )
+    lead = f"{pixels * windows:,} scores: {pixels:,} pixels in {windows} windows."
+    if spent:
+        whole = sum(spent.values())
+        each = f" ({whole / share:,.3g} per km² and year)" if share else ""
+        lead += (
+            f" What they were made from took {whole:,.3g} CPU hours{each}; the hours of the maps "
+            "themselves stand in their manifest.json and with the run in MLflow."
+        )
     if units:
         each = f" ({units / share:,.3g} per km² and year)" if share else ""
         lead += (
@@ -95,3 +106,18 @@ def cost(
             f"{travelling / 1e9:.3g} GB before compression."
         )
     return Table("What it took", columns, rows, lead=lead)
+
+
+def _cpu_hours(chain: Sequence[Manifest]) -> dict[str, float]:
+    """By stage, where known: of the runs that made the artifacts, over all cells."""
+    spent: dict[str, float] = {}
+    for manifest in chain:
+        for part in manifests_of(manifest):
+            for stage, entry in (
+                ("fetch", "fetch_cpu_seconds"),
+                (WRITERS[manifest.contract], "cpu_seconds"),
+            ):
+                seconds = part.record.get(entry)
+                if seconds is not None:
+                    spent[stage] = spent.get(stage, 0) + seconds / 3600
+    return spent

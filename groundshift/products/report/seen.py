@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundshift.artifacts import Manifest
-from groundshift.artifacts.collection import JoinedManifest
+from groundshift.artifacts.collection import manifests_of
 from groundshift.cube.store import CellCube
 from groundshift.domain.time import DAY, isoformat
 from groundshift.products.report.charts import CalendarRow, calendar
@@ -86,9 +86,8 @@ def acquired(cube: Manifest) -> dict[str, dict[str, float]]:
         How many, those without a valid pixel, and the price of asking for them once (processing
         units, bytes), 0 where they have none.
     """
-    parts = list(cube.parts.values()) if isinstance(cube, JoinedManifest) else [cube]
     total: dict[str, dict[str, float]] = {}
-    for part in parts:
+    for part in manifests_of(cube):
         for name, counts in part.record.get("acquired", {}).items():
             own = total.setdefault(name, dict.fromkeys(_COUNTED, 0))
             for key in _COUNTED:
