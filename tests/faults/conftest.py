@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pytest
 from typer.testing import CliRunner
 
+from components.unmapped import UNMAPPED
 from tests.faults import processes
 from tests.faults.world import FOLDERS, app, arguments, content_hash, make_world, output_of
 
@@ -50,12 +51,13 @@ def undisturbed(made):
 def refused(tmp_path, monkeypatch, caplog):
     """Runs a stage's command that is to refuse its input: gives the message.
 
-    It ends with exit code 2, says one sentence, and leaves no file.
+    It ends with exit code 2, says one sentence, and leaves no file; or, where there is no data to
+    work on, nothing but the report and page that say so (`unmapped`).
     """
     monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
     monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
 
-    def run(stage: str, options: list[str]) -> str:
+    def run(stage: str, options: list[str], *, unmapped: bool = False) -> str:
         before = files_of(tmp_path)
         caplog.clear()
         outcome = CliRunner().invoke(app(stage), options)
@@ -63,7 +65,9 @@ def refused(tmp_path, monkeypatch, caplog):
         assert outcome.exit_code == 2, caplog.text
         assert len(errors) == 1
         assert "Traceback" not in caplog.text
-        assert files_of(tmp_path) == before
+        told = files_of(tmp_path / UNMAPPED)
+        assert files_of(tmp_path) - told == before
+        assert ((tmp_path / UNMAPPED / "report.html") in told) == unmapped
         assert outcome.stdout == ""
         return errors[0].getMessage()
 

@@ -85,13 +85,13 @@ def test_images_of_a_wrong_reference_system_do_not_overlap(refused, options, ima
     for path in (images / "s1").iterdir():
         with rasterio.open(path, "r+") as image:
             image.crs = "EPSG:32733"
-    message = refused("fetch", options())
+    message = refused("fetch", options(), unmapped=True)
     assert_match("sensors.s1: no image overlaps the area: .* EPSG:32733, .* in EPSG:32631", message)
 
 
 def test_an_area_beside_the_images_is_named_with_both_places(refused, options):
     bounds = [LEFT + 5000, TOP - 120, LEFT + 5120, TOP]
-    message = refused("fetch", options("--set", f"area.bounds={bounds}"))
+    message = refused("fetch", options("--set", f"area.bounds={bounds}"), unmapped=True)
     assert_match("no image overlaps the area: .* covers .* first cell .* Correct area", message)
 
 
@@ -193,7 +193,7 @@ def test_a_series_of_clouds_says_what_its_mask_holds(refused, options, images):
     for path in (images / "clear").iterdir():
         with rasterio.open(path, "r+") as image:
             image.write(np.zeros((1, PIXELS, PIXELS), np.uint8))
-    message = refused("fetch", options())
+    message = refused("fetch", options(), unmapped=True)
     assert_match(
         "sensors.s2: none of 6 acquisitions has a valid pixel .*: 0.* Correct the mask's rule",
         message,

@@ -93,7 +93,7 @@ def test_a_value_that_is_no_yaml_is_named(refused, own_output):
 
 
 def test_a_window_longer_than_the_series_says_what_would_fit(refused, own_output):
-    message = refused("window", own_output("window", "--set", "window.length=400d"))
+    message = refused("window", own_output("window", "--set", "window.length=400d"), unmapped=True)
     assert_match(r"window\.length.*400.*\d+d", message)
 
 
