@@ -57,7 +57,8 @@ answers() { curl -sf --unix-socket "$SOCKET" http://podman/_ping > /dev/null; }
 
 start() {
     if ! answers; then
-        setsid podman --runtime runc system service -t 0 "unix://$SOCKET" \
+        # conmon notes in its working folder which container ran out of memory.
+        (cd "$STATE" && exec setsid podman --runtime runc system service -t 0 "unix://$SOCKET") \
             < /dev/null > "$STATE/service.log" 2>&1 &
         echo $! > "$STATE/service.pid"
         for _ in $(seq 50); do
