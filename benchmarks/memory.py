@@ -1,10 +1,10 @@
 """Peak memory of the stages as an area grows: `python -m benchmarks.memory`.
 
 An area of made-up images (300 steps of 2 days, one orbit and one optical sensor) goes through the
-six stages as one cell, with the setting `memory`. Every stage is a process of its own; its imports
-are measured by its help. Train and evaluate work on a few blocks, infer on one window: their memory
-hangs on batches, blocks and windows, not on how many there are. Writes the table of
-docs/robustness.md, size by size; what isn't measured now stays as it was.
+six stages as one cell, with the setting `memory`. Every stage is a process of its own, imports
+included. Train and evaluate work on a few blocks, infer on one window: their memory hangs on
+batches, blocks and windows, not on how many there are. Writes the table of docs/robustness.md, size
+by size; what isn't measured now stays as it was.
 """
 
 import argparse
@@ -168,13 +168,6 @@ def peaks(case: Case, folder: Path, stages: Sequence[str] = tuple(STAGES)) -> It
         yield peak
 
 
-def imports() -> Iterator[float]:
-    """Memory of each stage's imports in MB: of the command that prints its help."""
-    for stage in STAGES:
-        with Path(os.devnull).open("wb") as nowhere:
-            yield measured([sys.executable, "-m", f"components.{stage}", "--help"], nowhere)[2]
-
-
 def with_row(page: str, name: str, row: Sequence[float]) -> str:
     """The page with a row between its two marks, in place of the one of that name."""
     before, table, after = re.split(f"{BEGIN}\n(.*?){END}", page, maxsplit=1, flags=re.DOTALL)
@@ -193,7 +186,6 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE)
     chosen = parser.parse_args()
     page: Path = chosen.page
-    page.write_text(with_row(page.read_text(), "imports", list(imports())))
     for case in (Case(size, chosen.memory) for size in chosen.sizes):
         with tempfile.TemporaryDirectory() as name:
             write_images(Path(name), case.pixels)
