@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -31,11 +30,13 @@ from groundshift.settings import TrainSettings
 MOMENTUM = 0.8
 """Of the published optimiser (method section 0)."""
 
-_AHEAD = 2  # batches prepared in advance
+_AHEAD = 1  # batches prepared in advance: the largest arrays of all, and the loader is ahead too
 
 Prepared = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]
 """Network values [b, t, y, x, channel], real steps [b, t], context [b, y, x, channel], which may
 have no channel, labels [b, y, x]."""
+Given = tuple[tf.Tensor, ...]
+"""The same in TensorFlow's memory."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class Training:
         losses = []
         for number, given in enumerate(prepared):
             self._set_rate(progress.epoch + number / len(self._training))
-            losses.append(float(self._step(*map(tf.constant, given))))
+            losses.append(float(self._step(*given)))
         loss = float(np.mean(losses))
         if not math.isfinite(loss):
             raise SettingsError(
@@ -204,7 +205,7 @@ class Training:
         tally = Tally(self._settings.border)
         batches = self._validation.epoch()
         for *given, labels in _ahead(batches, lambda batch: self._prepare(batch, None)):
-            tally.add(labels, np.asarray(self._score(*map(tf.constant, given))))
+            tally.add(labels.numpy(), np.asarray(self._score(*given)))
         return tally
 
     def _set_rate(self, epochs_done: float) -> None:
@@ -237,12 +238,15 @@ def _optimiser(settings: TrainSettings) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(settings.learning_rate)
 
 
-def _ahead(batches: Iterator[Batch], prepare: Callable[[Batch], Prepared]) -> Iterator[Prepared]:
+def _ahead(batches: Iterator[Batch], prepare: Callable[[Batch], Prepared]) -> Iterator[Given]:
     """Batches as the network takes them, prepared one after another while it is busy."""
-    pending: deque[Future[Any]] = deque()
+    pending: deque[Future[Given]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="inputs") as pool:
         for batch in batches:
-            pending.append(pool.submit(prepare, batch))
+            # Copied there, too: NumPy's arrays needn't live on while the network works.
+            pending.append(
+                pool.submit(lambda given: tuple(map(tf.constant, prepare(given))), batch)
+            )
             if len(pending) > _AHEAD:
                 yield pending.popleft().result()
         while pending:
