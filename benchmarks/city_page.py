@@ -92,7 +92,7 @@ def detectors(runs: Sequence[Run]) -> list[str]:
     means = {name: fmean(areas[name]) for name in simple}
     outside = [detector_name(n) for n, mean in means.items() if not BAND[0] <= mean <= BAND[1]]
     band = f"Simple baselines outside {BAND[0]} to {BAND[1]}: {', '.join(outside) or 'none'}."
-    return [*map(_line, table), "", f"{verdict} {band} {_cost(runs)}"]
+    return [*map(line, table), "", f"{verdict} {band} {_cost(runs)}"]
 
 
 def _cost(runs: Sequence[Run]) -> str:
@@ -127,7 +127,7 @@ def events(runs: Sequence[Run]) -> list[str]:
         "that the rate is likely below 3 / exposure, the last line. Its threshold is read "
         "off the test blocks; a piece of a change too small to match it counts as a false event."
     )
-    return [_line(("events", "")), _line(("---", "---")), *map(_line, rows), "", about]
+    return [line(("events", "")), line(("---", "---")), *map(line, rows), "", about]
 
 
 def pooled_recall(runs: Sequence[Run]) -> tuple[float, float]:
@@ -152,7 +152,7 @@ def strata(runs: Sequence[Run]) -> list[str]:
         (row.by, row.stratum, str(row.events), f"{row.found / row.events:.2f}")
         for row in sorted(grouped.itertuples(), key=lambda row: order[row.by, row.stratum])
     ]
-    return [_line(("by", "changes", "known", "found")), _line(["---"] * 4), *map(_line, rows)]
+    return [line(("by", "changes", "known", "found")), line(["---"] * 4), *map(line, rows)]
 
 
 def _classes() -> list[tuple[str, str]]:
@@ -186,7 +186,7 @@ def areas(runs: Sequence[Run]) -> list[str]:
         "95 % interval. By chance alone the share "
         f"of {DRAWS} draws is off by up to 3 %."
     )
-    return [_line(titles), _line(["---"] * len(titles)), *map(_line, rows), "", about]
+    return [line(titles), line(["---"] * len(titles)), *map(line, rows), "", about]
 
 
 def calibration(runs: Sequence[Run]) -> list[str]:
@@ -201,23 +201,23 @@ def calibration(runs: Sequence[Run]) -> list[str]:
     methods = ", ".join(str(one["method"]) for one in fitted)
     rows = [(title, _mean(raw, name), _mean(fitted, name)) for name, title in names.items()]
     return [
-        _line(("calibration", "score", f"probability ({methods})")),
-        _line(["---"] * 3),
-        *map(_line, rows),
+        line(("calibration", "score", f"probability ({methods})")),
+        line(["---"] * 3),
+        *map(line, rows),
     ]
 
 
 def experiments(done: Mapping[str, Sequence[Run]]) -> list[str]:
     """One row per experiment."""
     lines = [
-        _line(
+        line(
             ("experiment", "seeds", "chance", "network", "LightGBM", "best simple", "event recall")
         ),
-        _line(["---"] * 7),
+        line(["---"] * 7),
     ]
     for title, runs in done.items():
         if not runs:
-            lines.append(_line((title, "not run", *[""] * 5)))
+            lines.append(line((title, "not run", *[""] * 5)))
             continue
         levels = [level_of(run) for run in runs]
         networks = [level["network"] for level in levels]
@@ -233,13 +233,13 @@ def experiments(done: Mapping[str, Sequence[Run]]) -> list[str]:
             _two(fmean(best)),
             _mean(networks, "event_recall"),
         )
-        lines.append(_line((title, str(len(runs)), *numbers)))
+        lines.append(line((title, str(len(runs)), *numbers)))
     return lines
 
 
 def agreement(done: Mapping[str, Sequence[Run]]) -> list[str]:
     """How well the network's scores agree with the label formula: no measure of truth."""
-    lines = [_line(("experiment", "PR-AUC against synthetic labels")), _line(["---"] * 2)]
+    lines = [line(("experiment", "PR-AUC against synthetic labels")), line(["---"] * 2)]
     for title, runs in done.items():
         networks = [
             json.loads((run.folders["evaluation"] / "metrics.json").read_text())[
@@ -248,7 +248,7 @@ def agreement(done: Mapping[str, Sequence[Run]]) -> list[str]:
             for run in runs
         ]
         if networks:
-            lines.append(_line((title, _mean(networks, "pr_auc"))))
+            lines.append(line((title, _mean(networks, "pr_auc"))))
     return lines
 
 
@@ -304,5 +304,6 @@ def _two(value: float) -> str:
     return f"{value:.2f}"
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """A row of a table in Markdown."""
     return f"| {' | '.join(cells)} |"

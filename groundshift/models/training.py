@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -30,13 +31,11 @@ from groundshift.settings import TrainSettings
 MOMENTUM = 0.8
 """Of the published optimiser (method section 0)."""
 
-_AHEAD = 1  # batches prepared in advance: the largest arrays of all, and the loader is ahead too
+_AHEAD = 2  # batches prepared in advance
 
 Prepared = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]
 """Network values [b, t, y, x, channel], real steps [b, t], context [b, y, x, channel], which may
 have no channel, labels [b, y, x]."""
-Given = tuple[tf.Tensor, ...]
-"""The same in TensorFlow's memory."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ class Training:
         losses = []
         for number, given in enumerate(prepared):
             self._set_rate(progress.epoch + number / len(self._training))
-            losses.append(float(self._step(*given)))
+            losses.append(float(self._step(*map(tf.constant, given))))
         loss = float(np.mean(losses))
         if not math.isfinite(loss):
             raise SettingsError(
@@ -205,7 +204,7 @@ class Training:
         tally = Tally(self._settings.border)
         batches = self._validation.epoch()
         for *given, labels in _ahead(batches, lambda batch: self._prepare(batch, None)):
-            tally.add(labels.numpy(), np.asarray(self._score(*given)))
+            tally.add(labels, np.asarray(self._score(*map(tf.constant, given))))
         return tally
 
     def _set_rate(self, epochs_done: float) -> None:
@@ -238,15 +237,12 @@ def _optimiser(settings: TrainSettings) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(settings.learning_rate)
 
 
-def _ahead(batches: Iterator[Batch], prepare: Callable[[Batch], Prepared]) -> Iterator[Given]:
+def _ahead(batches: Iterator[Batch], prepare: Callable[[Batch], Prepared]) -> Iterator[Prepared]:
     """Batches as the network takes them, prepared one after another while it is busy."""
-    pending: deque[Future[Given]] = deque()
+    pending: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="inputs") as pool:
         for batch in batches:
-            # Copied there, too: NumPy's arrays needn't live on while the network works.
-            pending.append(
-                pool.submit(lambda given: tuple(map(tf.constant, prepare(given))), batch)
-            )
+            pending.append(pool.submit(prepare, batch))
             if len(pending) > _AHEAD:
                 yield pending.popleft().result()
         while pending:
