@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.city_area import DRAWS, MORE_DRAWS, UNITS, area_check, checked
 from groundshift.assessment.operating import STRATA
+from groundshift.assessment.uncertainty import CLOSENESS, SPREAD
 from groundshift.products.report.evidence import detector_name
 from pipelines.comparison import Mean, Run
 
@@ -45,6 +46,8 @@ def write_page(docs: Path, done: Mapping[str, Sequence[Run]]) -> None:
         "## Controlled truth: harder cities, less to see, controls",
         "",
         *experiments(done),
+        "",
+        *spread(done),
     ]
     lines += ["", "## Agreement with synthetic labels", "", *agreement(done)]
     replaced(docs / "evaluation.md", MARKS, lines)
@@ -234,6 +237,18 @@ def experiments(done: Mapping[str, Sequence[Run]]) -> list[str]:
             _mean(networks, "event_recall"),
         )
         lines.append(line((title, str(len(runs)), *numbers)))
+    return lines
+
+
+def spread(done: Mapping[str, Sequence[Run]]) -> list[str]:
+    """How well the spread of an ensemble ranks errors, and the score alone."""
+    names = (SPREAD, CLOSENESS)
+    header = ("chance that a wrong pixel has the greater", "seeds", "spread", "closeness")
+    lines = [line(header), line(["---"] * len(header))]
+    for title, runs in done.items():
+        networks = [level_of(run)["network"] for run in runs]
+        if any(SPREAD in one for one in networks):
+            lines.append(line((title, str(len(runs)), *(_mean(networks, name) for name in names))))
     return lines
 
 
