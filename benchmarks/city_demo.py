@@ -3,24 +3,42 @@
     python -m benchmarks.city_demo data/city
 
 They are read from the artifacts of a run that was made: CPU seconds from the records of their
-manifests, scores from the evaluation, events from the maps.
+manifests, scores from the evaluation, events from the maps. A sample as of `groundshift review
+sample` is drawn from the maps and judged by the truth.
 """
 
 import argparse
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
+import pandas as pd
 import shapely
+from numpy.typing import NDArray
+from rasterio.features import rasterize
 
+from benchmarks.city_area import LEAST, UNITS
 from benchmarks.city_page import line, replaced
 from groundshift.artifacts import Manifest, read_manifest
 from groundshift.artifacts.manifest import WRITERS
 from groundshift.assessment.files import METRICS
 from groundshift.assessment.results import NETWORK
+from groundshift.domain.cells import Cell, pixel_area
 from groundshift.products.events_io import GEOPARQUET
+from groundshift.products.published import Published
 from groundshift.products.report.evidence import detector_name
+from groundshift.products.review_package import read_about, write_about, write_layer
+from groundshift.products.sampling import (
+    COLUMNS,
+    NO_CHANGE,
+    SAMPLE,
+    read_sample,
+    strata_of,
+    write_sample,
+)
 
 PAGE = Path(__file__).parents[1] / "docs" / "city.md"
 MARKS = ("<!-- demo:begin -->", "<!-- demo:end -->")
@@ -36,7 +54,8 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path, help="of the artifacts")
     folder = parser.parse_args().folder
-    replaced(PAGE, MARKS, [*costs(folder), "", *scores(folder), "", *events(folder)])
+    parts = (costs(folder), scores(folder), events(folder), areas(folder))
+    replaced(PAGE, MARKS, [text for part in parts for text in (*part, "")][:-1])
 
 
 def costs(folder: Path) -> list[str]:
@@ -110,6 +129,66 @@ def events(folder: Path) -> list[str]:
         f"within {network['date_error_median']:.0f} d."
     )
     return [about]
+
+
+def areas(folder: Path) -> list[str]:
+    """Area of change by year: true, of events, and from a sample that the truth judges."""
+    published = Published.open(folder / "maps")
+    (cell,) = published.cells
+    true = _years(folder, cell)
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "sample.gpkg"
+        strata = strata_of(published.folder, published.cells, published.events)
+        write_sample(path, strata, total=UNITS, least=LEAST, seed=0, about=published.about)
+        _judge(path, true, cell)
+        sample = read_sample(path)
+    hectare = pixel_area(cell.core) / _HECTARE
+    mapped = published.events.groupby(published.events["date"].dt.year)["area_m2"].sum()
+    rows = [
+        (
+            year,
+            f"{(true == int(year)).sum() * hectare:.0f}",
+            f"{mapped.get(int(year), 0) / _HECTARE:.0f}",
+            f"{own.area / _HECTARE:.0f}",
+            f"{own.low / _HECTARE:.0f} to {own.high / _HECTARE:.0f}",
+        )
+        for year, own in sample.areas.items()
+    ]
+    header = ("change in", "true, ha", "events, ha", f"from {UNITS} judged pixels, ha", "95 %")
+    return [*map(line, (header, ["---"] * len(header), *rows))]
+
+
+def _years(folder: Path, cell: Cell) -> NDArray[np.int32]:
+    """The year in which each pixel became built-up or was cleared, [y, x]; 0 if it did not.
+
+    Of a change that takes time it is the year of its middle, as of an event's date.
+    """
+    truth = gpd.read_parquet(folder / "samples" / "truth.parquet")
+    urban = truth[truth["kind"] == "urban"]
+    middles = urban["start"] + (urban["end"] - urban["start"]) / 2
+    observed = read_manifest(folder / "cube", "cube").settings["period"]
+    inside = (middles >= _moment(observed["start"])) & (middles < _moment(observed["end"]))
+    shapes = zip(urban.geometry[inside], middles[inside].dt.year, strict=True)
+    years: NDArray[np.int32] = rasterize(
+        shapes, out_shape=cell.core.shape, transform=cell.core.transform, dtype=np.int32
+    )
+    return years
+
+
+def _moment(text: str) -> pd.Timestamp:
+    return pd.Timestamp(text).tz_localize(None)
+
+
+def _judge(path: Path, years: NDArray[np.int32], cell: Cell) -> None:
+    """Fill in a sample as somebody would who knows the truth."""
+    table, about = gpd.read_file(path, layer=SAMPLE), read_about(path)
+    centres = table.geometry.centroid
+    columns, rows = ~cell.core.transform @ (centres.x.to_numpy(), centres.y.to_numpy())
+    found = years[rows.astype(int), columns.astype(int)]
+    table["year"] = [str(year) if year else NO_CHANGE for year in found]
+    judged = table.to_dict("records")
+    write_layer(path, SAMPLE, judged, COLUMNS, str(table.crs), geometry="Polygon")
+    write_about(path, about)
 
 
 def _metrics(folder: Path) -> dict[str, Any]:

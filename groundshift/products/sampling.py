@@ -45,7 +45,9 @@ NO_CHANGE = "none"
 AREAS = "areas"
 """Member of the document of reviews that keeps what a judged sample tells."""
 
-_UNITS = {"unit": "str", "year": "str", "by": "str"}
+COLUMNS = {"unit": "str", "year": "str", "by": "str"}
+"""Of a sample's layer, beside the geometry, with their types."""
+
 _STRATUM = "stratum:"
 _UNIT = "unit:"
 
@@ -176,7 +178,7 @@ def write_sample(
         {"unit": f"u{number:05d}", "year": "", "by": "", "geometry": _square(cell, row, column)}
         for number, (_, cell, row, column) in enumerate(units, start=1)
     )
-    write_layer(path, SAMPLE, rows, _UNITS, str(first.core.crs), geometry="Polygon")
+    write_layer(path, SAMPLE, rows, COLUMNS, str(first.core.crs), geometry="Polygon")
     areas = {name: size * pixel_area(first.core) for name, size in sizes.items()}
     told = {f"{_STRATUM}{name}": repr(area) for name, area in areas.items()}
     told |= {f"{_UNIT}u{n:05d}": name for n, (name, *_) in enumerate(units, start=1)}
@@ -194,7 +196,7 @@ def read_sample(path: Path) -> JudgedSample:
         ContractError: no such package, rows that make no sense, or too few of them.
     """
     about = read_about(path)
-    table = read_layer(path, SAMPLE, tuple(_UNITS))
+    table = read_layer(path, SAMPLE, tuple(COLUMNS))
     table["year"] = table["year"].fillna("").astype(str).str.strip()
     stratum = {key.removeprefix(_UNIT): v for key, v in about.items() if key.startswith(_UNIT)}
     strata = {
