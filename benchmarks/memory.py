@@ -2,9 +2,9 @@
 
 An area of made-up images (300 steps of 2 days, one orbit and one optical sensor) goes through the
 six stages as one cell, or cut into cells (`--cell`), with the setting `memory`. Every stage is a
-process of its own, imports included. Train and evaluate work on a few blocks, infer on one window: their memory hangs on
-batches, blocks and windows, not on how many there are. Writes the table of docs/robustness.md, size
-by size; what isn't measured now stays as it was.
+process of its own, imports included. Train and evaluate work on a few blocks, infer on one window:
+their memory hangs on batches, blocks and windows, not on how many there are. Writes the table of
+docs/robustness.md, size by size; what isn't measured now stays as it was.
 """
 
 import argparse
