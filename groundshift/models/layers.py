@@ -13,8 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from groundshift.models.convblock import convblock
 from groundshift.models.folding import folding
-from groundshift.models.normalising import normalising
 from groundshift.models.recurrence import Layout, recur, recur_with_gradient
 
 EPSILON = 1e-3
@@ -90,12 +90,13 @@ class ConvBlock(keras.layers.Layer):
         kernel, bias, gamma, beta = map(
             tf.convert_to_tensor, (self.kernel, self.bias, self.gamma, self.beta)
         )
-        convolved = _convolve(images, kernel)
-        if normalise := normalising():
-            features, mean, variance = normalise(convolved, bias, gamma, beta, EPSILON)
+        if compiled := convblock():
+            convolved = compiled.convolve(images, kernel)
+            features, mean, variance = compiled.normalise(convolved, bias, gamma, beta, EPSILON)
         else:
+            convolved = tf.nn.bias_add(_convolve(images, kernel), bias)
             normalised, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-                tf.nn.bias_add(convolved, bias), gamma, beta, epsilon=EPSILON, is_training=True
+                convolved, gamma, beta, epsilon=EPSILON, is_training=True
             )
             features = tf.nn.relu(normalised)
         self._follow(self.moving_mean, mean)
