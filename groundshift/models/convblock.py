@@ -65,11 +65,12 @@ class ConvBlockKernel:
                 return [by_images, by_weights]
 
             def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
-                return tf.cond(
+                found: list[tf.Tensor] = tf.cond(
                     tf.size(images) > 0,
                     lambda: back(upstream),
                     lambda: [tf.zeros_like(images), tf.zeros_like(weights)],
                 )
+                return found
 
             return tf.ensure_shape(found, (*images.shape[:-1], weights.shape[-1])), gradient
 
