@@ -38,6 +38,8 @@ class ConvBlockKernel:
         for name in ("add_moments", "normalise", "add_slopes", "spread_slopes"):
             getattr(compiled, name).restype = None
         self._map = shared.map
+        self.wide = shared.kind.name == "avx512"
+        """Whether registers hold a panel of sums; else `convolve` is many times slower."""
 
     def convolve(self, images: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         """Convolve images, with zeros around them; the gradient is TensorFlow's.
