@@ -20,6 +20,7 @@ from pipelines.comparison.variants import Variant
 
 QUALITIES = {
     "pr_auc": "PR-AUC",
+    "prevalence": "chance",
     "f1": "F1",
     "event_recall": "event recall",
     "event_precision": "event precision",
@@ -89,13 +90,7 @@ class Compared:
     def ahead_of(self, first: "Compared", name: str = _BY) -> Mean:
         """How far the score lies above that of another variant, repetition by repetition."""
         pairs = zip(self.networks(), first.networks(), strict=True)
-        differences = [
-            None
-            if mine.get(name) is None or theirs.get(name) is None
-            else mine[name] - theirs[name]
-            for mine, theirs in pairs
-        ]
-        return Mean.of(differences)
+        return Mean.of([_difference(mine.get(name), theirs.get(name)) for mine, theirs in pairs])
 
     def cost(self, name: str) -> Mean:
         """CPU seconds and bytes of all stages together, memory of the largest."""
@@ -129,6 +124,7 @@ def render(title: str, compared: Sequence[Compared]) -> str:
     over = f"{runs} repetitions, 95 % (Student)" if runs > 1 else "95 % of draws of test blocks"
     about = (
         f"Scores of the network at the level {', '.join(levels) or 'none'}; intervals: {over}. "
+        "Chance is the PR-AUC of a guess, the share of changed pixels: windows change it. "
         "Costs are those of all stages, also where work was shared with another variant."
     )
     lines = [

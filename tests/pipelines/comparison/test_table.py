@@ -10,7 +10,8 @@ from pipelines.comparison.variants import Axis, variants
 def run(folder, area, cpu=1.0, recall=0.5):
     """A run whose evaluation says so."""
     folder.mkdir(parents=True)
-    network = {"pr_auc": area, "event_recall": recall, "intervals": {"pr_auc": [0.1, 0.9]}}
+    network = {"pr_auc": area, "event_recall": recall, "prevalence": area / 10}
+    network |= {"intervals": {"pr_auc": [0.1, 0.9]}}
     document = {"headline": {"level": "controlled_truth"}, "controlled_truth": {"network": network}}
     (folder / "metrics.json").write_text(json.dumps(document))
     costs = {"stack": Cost(cpu, 100, 1), "train": Cost(10, 300, 2)}
@@ -39,6 +40,7 @@ def test_a_row_has_settings_scores_and_the_cost_of_all_stages(compared):
     first, second, third = rows(compared)
     assert first["stack.step"] == "2d"
     assert first["PR-AUC"].startswith("0.600 (")
+    assert first["chance"].startswith("0.060 (")
     assert first["PR-AUC above the first"] == ""
     # 0.4 - 0.5 and 0.5 - 0.7, pair by pair.
     assert second["PR-AUC above the first"].startswith("-0.150 (")
