@@ -1,4 +1,4 @@
-"""SHA-256 and MD5 of files that are read once, many files side by side.
+"""SHA-256 and MD5 of files that are read once, many files side by side; MD5s of rows in memory.
 
 Every artifact's files get both: the first is their identity, by the second DVC names them. SHA-256
 has instructions of its own in processors; an MD5 is one long chain of steps and takes twice as
@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from groundshift import compiled
 
 LANES, _BLOCK = 16, 64  # as in `md5.c`
+DIGEST_BYTES = 16
+"""Of an MD5."""
 READ = 1 << 18
 """Bytes of a file at a time: they are still in the core's own cache for the second hash."""
 
@@ -38,6 +41,26 @@ def file_digests(paths: Sequence[Path]) -> list[Digests]:
     return _side_by_side(paths, kernel)
 
 
+def row_digests(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """MD5 of each row, by which equal ones are found; against forgery it is no proof.
+
+    Args:
+        rows: [row, byte], contiguous; whole blocks of 64 bytes.
+
+    Returns:
+        [row, 16].
+    """
+    count, size = rows.shape
+    kernel = _kernel()
+    if kernel is None or size % _BLOCK:
+        found = [hashlib.md5(row.data, usedforsecurity=False).digest() for row in rows]
+        return np.frombuffer(b"".join(found), np.uint8).reshape(count, DIGEST_BYTES)
+    digests = np.empty((count, DIGEST_BYTES), np.uint8)
+    sizes = (ctypes.c_int64(count), ctypes.c_int64(size))
+    kernel.md5_alike(*(ctypes.c_void_p(array.ctypes.data) for array in (digests, rows)), *sizes)
+    return digests
+
+
 def _digests(path: Path) -> Digests:
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     room = memoryview(bytearray(READ))
@@ -50,9 +73,8 @@ def _digests(path: Path) -> Digests:
 
 @cache
 def _kernel() -> Any:
-    """`md5_update` of `md5.c`; None where it was not compiled."""
-    library = compiled.library("groundshift.artifacts._md5")
-    return None if library is None else library.md5_update
+    """The functions of `md5.c`; None where it was not compiled."""
+    return compiled.library("groundshift.artifacts._md5")
 
 
 class _Message:
@@ -103,7 +125,8 @@ def _side_by_side(paths: Sequence[Path], kernel: Any) -> list[Digests]:
             counts[:] = 0
             for lane, message in busy.items():
                 counts[lane] = message.read_on(rooms[lane])
-            kernel(*(ctypes.c_void_p(array.ctypes.data) for array in (states, places, counts)))
+            given = (ctypes.c_void_p(array.ctypes.data) for array in (states, places, counts))
+            kernel.md5_update(*given)
             for lane in [lane for lane, message in busy.items() if message.ended]:
                 message = busy.pop(lane)
                 found[message.number] = message.sha256, states[:, lane].tobytes().hex()

@@ -15,7 +15,7 @@ MD5 = "md5"
 
 VERSIONS: dict[str, int] = {
     "observations": 1,
-    "cube": 1,
+    "cube": 2,
     "samples": 1,
     "model": 1,
     "evaluation": 1,

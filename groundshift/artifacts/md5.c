@@ -13,6 +13,9 @@ have nothing to do with one another fill it. */
 enum { LANES = 16, WORDS = 16, BLOCK = 64 };
 
 typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
+typedef uint32_t Four __attribute__((vector_size(16)));
+
+static const uint32_t BEGIN[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
 
 static const uint32_t SINES[64] = {
     0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a, 0xa8304613, 0xfd469501,
@@ -34,13 +37,40 @@ static const uint32_t SINES[64] = {
         b += sum << turn | sum >> (32 - turn);                                                     \
     }
 
+/* Sixteen words of each lane, as they lie, into one vector per word with an element per lane. In
+   squares of four, which any processor's vectors hold: the widest ones alone turn all at once. */
+static inline __attribute__((always_inline)) void turn(Words *words, const uint8_t *const *rows) {
+    for (int lane = 0; lane < LANES; lane += 4)
+        for (int word = 0; word < WORDS; word += 4) {
+            Four row[4];
+            for (int i = 0; i < 4; i++)
+                memcpy(&row[i], rows[lane + i] + word * sizeof(uint32_t), sizeof(Four));
+            const Four a = __builtin_shuffle(row[0], row[1], (Four){0, 4, 1, 5});
+            const Four b = __builtin_shuffle(row[0], row[1], (Four){2, 6, 3, 7});
+            const Four c = __builtin_shuffle(row[2], row[3], (Four){0, 4, 1, 5});
+            const Four d = __builtin_shuffle(row[2], row[3], (Four){2, 6, 3, 7});
+            const Four column[4] = {
+                __builtin_shuffle(a, c, (Four){0, 1, 4, 5}),
+                __builtin_shuffle(a, c, (Four){2, 3, 6, 7}),
+                __builtin_shuffle(b, d, (Four){0, 1, 4, 5}),
+                __builtin_shuffle(b, d, (Four){2, 3, 6, 7}),
+            };
+            for (int i = 0; i < 4; i++)
+                memcpy((uint32_t *)&words[word + i] + lane, &column[i], sizeof(Four));
+        }
+}
+
 #if defined(__x86_64__) && defined(__linux__)
-__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define EVERY_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define EVERY_PROCESSOR
 #endif
+
 /* Take in whole blocks: lane l its own `counts[l]` from `data[l]` on; `states` is [word, lane]. */
+EVERY_PROCESSOR
 void md5_update(uint32_t *states, const uint8_t *const *data, const int64_t *counts) {
     static const uint8_t nothing[BLOCK];
-    const uint8_t *at[LANES];
+    const uint8_t *at[LANES], *rows[LANES];
     int64_t most = 0;
     Words state[4];
     memcpy(state, states, sizeof state);
@@ -49,18 +79,14 @@ void md5_update(uint32_t *states, const uint8_t *const *data, const int64_t *cou
         most = counts[lane] > most ? counts[lane] : most;
     }
     for (int64_t block = 0; block < most; block++) {
-        uint32_t across[WORDS][LANES];
         Words words[WORDS], live;
         for (int lane = 0; lane < LANES; lane++) {
             const int busy = block < counts[lane];
-            uint32_t own[WORDS];
-            memcpy(own, busy ? at[lane] : nothing, BLOCK);
+            rows[lane] = busy ? at[lane] : nothing;
             at[lane] += busy * BLOCK;
             live[lane] = busy ? UINT32_MAX : 0;
-            for (int word = 0; word < WORDS; word++)
-                across[word][lane] = own[word];
         }
-        memcpy(words, across, sizeof words);
+        turn(words, rows);
         Words a = state[0], b = state[1], c = state[2], d = state[3];
         ROUND(0, d ^ (b & (c ^ d)), i, 7, 12, 17, 22)
         ROUND(16, c ^ (d & (b ^ c)), 5 * i + 1, 5, 9, 14, 20)
@@ -69,4 +95,28 @@ void md5_update(uint32_t *states, const uint8_t *const *data, const int64_t *cou
         state[0] += a & live, state[1] += b & live, state[2] += c & live, state[3] += d & live;
     }
     memcpy(states, state, sizeof state);
+}
+
+/* MD5s of `count` messages of `size` bytes, whole blocks, that follow one another in memory. */
+void md5_alike(uint8_t *digests, const uint8_t *messages, int64_t count, int64_t size) {
+    uint8_t closing[BLOCK] = {0x80};
+    const uint64_t bits = 8 * (uint64_t)size;
+    memcpy(closing + BLOCK - sizeof bits, &bits, sizeof bits);
+    for (int64_t first = 0; first < count; first += LANES) {
+        const uint8_t *data[LANES], *end[LANES];
+        int64_t counts[LANES], ends[LANES];
+        uint32_t states[4][LANES];
+        for (int lane = 0; lane < LANES; lane++) {
+            const int busy = first + lane < count;
+            data[lane] = messages + (busy ? first + lane : 0) * size, end[lane] = closing;
+            counts[lane] = busy ? size / BLOCK : 0, ends[lane] = 1;
+            for (int word = 0; word < 4; word++)
+                states[word][lane] = BEGIN[word];
+        }
+        md5_update(states[0], data, counts);
+        md5_update(states[0], end, ends);
+        for (int lane = 0; lane < LANES && first + lane < count; lane++)
+            for (int word = 0; word < 4; word++, digests += sizeof(uint32_t))
+                memcpy(digests, &states[word][lane], sizeof(uint32_t));
+    }
 }

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundshift.artifacts import Draft, ValueHash
-from groundshift.cube.fill import DIGEST_BYTES, PixelState
+from groundshift.artifacts.digests import DIGEST_BYTES
+from groundshift.cube.fill import PixelState
 from groundshift.cube.layout import Revision, SensorArrays, SensorIndex, write_group
 from groundshift.cube.plan import CellPlan, SensorPlan, plan_cell, write_looks
 from groundshift.cube.roles import assign_roles, signature_of

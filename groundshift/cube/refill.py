@@ -25,6 +25,8 @@ class Known:
     revision: Revision
     plan: CellPlan
     indices: dict[str, SensorIndex]
+    comparable: bool = True
+    """Whether its digests are of the present kind."""
 
 
 def kept_slots(plan: CellPlan, known: Known) -> CellPlan:
@@ -73,7 +75,8 @@ def refill_cell(
         name = planned.sensor.name
         old = SensorArrays.of(known.revision.group, planned.sensor)
         new = SensorArrays.of(group, planned.sensor)
-        roll = _Roll(source, plan.cell.id, planned, known.plan.sensors[name], tile, old)
+        before = known.plan.sensors[name]
+        roll = _Roll(source, plan.cell.id, planned, before, tile, old, known.comparable)
         with TileWriter(new, tile, old=old, hold=OPEN_SHARDS) as writer:
             roll.run(digests[name], writer)
         written.append(sum(path.stat().st_size for path in set(writer.written)))
@@ -93,6 +96,8 @@ class _Roll:
     tile: Tile
     arrays: SensorArrays
     """Of the known revision."""
+    comparable: bool
+    """Whether the known digests are of the present kind; else every frame is made again."""
 
     def run(self, digests: NDArray[np.uint8], writer: TileWriter) -> None:
         """Write the frames that differ.
@@ -101,7 +106,7 @@ class _Roll:
             digests: [slot, tile y, tile x, byte], the known ones first; brought up to date.
             writer: of the tile.
         """
-        unchanged = _unchanged(self.planned, self.before)
+        unchanged = [self.comparable and same for same in _unchanged(self.planned, self.before)]
         place = (self.cell_id, self.planned.sensor.name, self.tile)
         state: PixelState | None = None  # None: to be restored from the known revision if needed
         as_known = True  # whether the state is the one that the known revision had here
@@ -132,7 +137,7 @@ class _Roll:
         values, fresh, age_days = (
             array.read(slots, self.tile.rows, self.tile.columns)[0] for array in self.arrays
         )
-        return Image(values, fresh, age_days, day(frame.time)).state()
+        return Image.of(values, fresh, age_days, day(frame.time)).state()
 
 
 def _unchanged(planned: SensorPlan, before: SensorPlan) -> list[bool]:

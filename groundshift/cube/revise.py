@@ -42,6 +42,9 @@ from groundshift.settings import StackStage
 
 log = logging.getLogger(__name__)
 
+DIGESTS_SINCE = 2
+"""Version of the contract since which frames have the digests they have now."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -199,7 +202,8 @@ def _known_cells(old: Cube, bins: Bins) -> Iterator[Known]:
             )
             for name, planned in plan.sensors.items()
         }
-        yield Known(revision, replace(plan, sensors=sensors), indices)
+        comparable = old.manifest.version >= DIGESTS_SINCE
+        yield Known(revision, replace(plan, sensors=sensors), indices, comparable)
 
 
 def _revise_cell(
@@ -212,7 +216,7 @@ def _revise_cell(
         list(planned.looks.items()) == list(known.plan.sensors[name].looks.items())
         for name, planned in plan.sensors.items()
     )
-    if same_looks and np.array_equal(plan.times, known.plan.times):
+    if known.comparable and same_looks and np.array_equal(plan.times, known.plan.times):
         return _Revised(known, known.plan, known.indices, known.revision)
     revision = Revision(preparation.folder, cell.id, known.revision.number + 1)
     indices, shard_bytes = refill_cell(source, plan, known, revision.group, workers)

@@ -101,9 +101,9 @@ class TileWriter:
         group, local = divmod(slot, SLOTS)
         values, fresh, age_days = self._shards(group)
         self._blank[group].discard(local)
-        values[:, :, local] = _chunked(image.values)
-        fresh[:, :, local] = _chunked(image.fresh)
-        age_days[:, :, local] = _chunked(image.age_days)
+        values[:, :, local] = image.values
+        fresh[:, :, local] = image.fresh
+        age_days[:, :, local] = image.age_days
 
     def close(self) -> None:
         """Write what is still open."""
@@ -174,16 +174,6 @@ def _room(array: Sharded, tile: Tile) -> NDArray[Any]:
     """Room for a tile's shard as chunks [y, x, *stored axes]."""
     count = tuple(-(-size // CHUNK) for size in tile.shape)
     return np.empty((*count, *array.chunk_shape), array.dtype)
-
-
-def _chunked(image: NDArray[Any]) -> NDArray[Any]:
-    """An image [y, x, ...] as chunks [chunk y, chunk x, ..., y, x], filled up with zeros."""
-    rows, columns, *rest = image.shape
-    margin = [(0, -rows % CHUNK), (0, -columns % CHUNK), *[(0, 0)] * len(rest)]
-    if margin[0][1] or margin[1][1]:
-        image = np.pad(image, margin)
-    split = image.reshape(-(-rows // CHUNK), CHUNK, -(-columns // CHUNK), CHUNK, *rest)
-    return np.moveaxis(split, (0, 2, 1, 3), (0, 1, -2, -1))
 
 
 def _holds(path: Path, parts: list[bytes]) -> bool:

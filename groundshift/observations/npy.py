@@ -32,14 +32,14 @@ class Readable(Protocol):
         """At most so many bytes."""
 
 
-def map_array(path: Path) -> NDArray[Any]:
+def map_array(path: Path | str) -> NDArray[Any]:
     """An array, mapped from its file.
 
     Raises:
         OSError: the file can't be opened.
         ValueError: it is no whole `.npy` file, or holds Python objects.
     """
-    with path.open("rb") as file:
+    with open(path, "rb", buffering=0) as file:
         shape, fortran, dtype = read_header(file)
         begin = file.tell()
         # The file is at least as long as its header, so that there is something to map.

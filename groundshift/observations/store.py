@@ -167,13 +167,14 @@ class Observations:
             ContractError: there is no such observation, or its arrays don't fit the cell.
         """
         part = self._parts[cell_id]
-        folder = self.path(cell_id, sensor, time, quarantined=quarantined)
         try:
             values, valid = read_arrays(part, cell_id, sensor, time, quarantined=quarantined)
         except (OSError, ValueError, IndexError) as error:
+            folder = self.path(cell_id, sensor, time, quarantined=quarantined)
             raise _broken(folder, "an observation", str(error)) from error
-        expected = (*self._grid(cell_id).shape, len(self.sensors[sensor].bands))
+        expected = (*self._shapes[cell_id], len(self.sensors[sensor].bands))
         if values.shape != expected or valid.shape != expected[:2]:
+            folder = self.path(cell_id, sensor, time, quarantined=quarantined)
             raise _broken(folder, f"shape {expected}", f"{values.shape}, mask {valid.shape}")
         return values, valid
 
@@ -215,8 +216,10 @@ class Observations:
         tables = [pd.read_parquet(folder / table) for folder in folders]
         return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
-    def _grid(self, cell_id: str) -> GeoBox:
-        return next(cell.grid for cell in self.cells if cell.id == cell_id)
+    @cached_property
+    def _shapes(self) -> dict[str, tuple[int, int]]:
+        """Rows and columns of each cell's grid."""
+        return {cell.id: (cell.grid.shape[0], cell.grid.shape[1]) for cell in self.cells}
 
 
 def is_image(path: str) -> bool:
@@ -226,7 +229,11 @@ def is_image(path: str) -> bool:
 
 def observation_path(cell_id: str, sensor: str, time: int, *, quarantined: bool = False) -> Path:
     """Folder of an observation inside the artifact."""
-    return Path(_PUT_AWAY if quarantined else _STORED, cell_id, sensor, stamp(time))
+    return Path(_place(cell_id, sensor, time, quarantined=quarantined))
+
+
+def _place(cell_id: str, sensor: str, time: int, *, quarantined: bool) -> str:
+    return f"{_PUT_AWAY if quarantined else _STORED}/{cell_id}/{sensor}/{stamp(time)}"
 
 
 def read_arrays(
@@ -238,8 +245,9 @@ def read_arrays(
         OSError: no such observation.
         ValueError: its files are damaged.
     """
-    place = folder / observation_path(cell_id, sensor, time, quarantined=quarantined)
-    return map_array(place / DATA)[0], map_array(place / MASK)[0, :, :, 0]
+    # Every tile of a cube comes by here for every image; joining `Path`s takes as long as opening.
+    place = f"{folder}/{_place(cell_id, sensor, time, quarantined=quarantined)}"
+    return map_array(f"{place}/{DATA}")[0], map_array(f"{place}/{MASK}")[0, :, :, 0]
 
 
 def move_observation(folder: Path, record: Record) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from groundshift.artifacts import digests
-from groundshift.artifacts.digests import LANES, READ, file_digests
+from groundshift.artifacts.digests import LANES, READ, file_digests, row_digests
 
 SIZES = (0, 1, 55, 56, 63, 64, 65, 119, 120, READ - 9, READ - 8, READ - 1, READ, READ + 1, 3 * READ)
 
@@ -45,6 +45,14 @@ def test_every_length_is_closed_as_md5_wants_it(tmp_path, rng):
     paths = made(tmp_path, rng, SIZES)
     expected = [hashlib.md5(path.read_bytes()).hexdigest() for path in paths]
     assert [md5 for _, md5 in file_digests(paths)] == expected
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize(("count", "size"), [(0, 64), (1, 64), (LANES + 3, 1024), (5, 100)])
+def test_rows_have_the_digests_of_hashlib(rng, count, size):
+    rows = rng.integers(0, 256, (count, size), np.uint8)
+    found = [row.tobytes().hex() for row in row_digests(rows)]
+    assert found == [hashlib.md5(row.tobytes()).hexdigest() for row in rows]
 
 
 @pytest.mark.usefixtures("way")

@@ -82,7 +82,7 @@ def test_two_writers_of_one_artifact_are_refused(tmp_path):
     ("change", "message"),
     [
         (lambda d: d["content"].update(contract="maps"), "expected the artifact cube, found maps"),
-        (lambda d: d["content"].update(version=99), "expected cube version 1 to 1, found 99"),
+        (lambda d: d["content"].update(version=99), "expected cube version 1 to 2, found 99"),
         (lambda d: d["content"].update(value_hash="0"), "was changed after it was written"),
         (lambda d: d.pop("content"), "can't be read"),
     ],

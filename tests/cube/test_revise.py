@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from groundshift.cube.fill import Image
 from groundshift.cube.revise import Change, obstacle, revise
 from groundshift.cube.shards import SLOTS, TILE
 from groundshift.cube.source import Amended
@@ -295,3 +297,25 @@ def test_what_is_in_the_way_of_a_revision_can_be_asked_before(small):
     cube, observations = small
     assert obstacle(cube, observations, settings(70)) == ""
     assert obstacle(cube, observations, settings(step="1d")).startswith("settings.stack.step")
+
+
+@pytest.mark.parametrize("append", [0, 2])
+def test_a_cube_of_the_contract_before_gets_todays_digests(tmp_path, rng, monkeypatch, append):
+    shape = (20, 30)
+    now = source(scenes(rng, random_times(rng), shape), shape=shape)
+
+    def digest_then(image):
+        return np.frombuffer(hashlib.sha256(image.chunks).digest()[:16], np.uint8)
+
+    with monkeypatch.context() as then:
+        then.setattr(Image, "digest", digest_then)
+        old = build_cube(tmp_path / "cube", now, settings(60)).manifest
+        replace(old, version=1).write(tmp_path / "cube")
+    chosen = settings(80 if append else 60)
+    now = amended(rng, now, shape, append=append)
+    outcome = revise(tmp_path / "cube", now, chosen)
+    rebuilt = build_cube(tmp_path / "rebuilt", now, chosen)
+    assert outcome.manifest.version == 2
+    assert outcome.manifest.value_hash == rebuilt.manifest.value_hash != old.value_hash
+    assert (outcome.touched_bytes == 0) == (not append)
+    assert_reads_as(Cube.open(tmp_path / "cube").cells["c"], carried(now, chosen))
