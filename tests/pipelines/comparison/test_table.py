@@ -39,7 +39,7 @@ def test_intervals_over_repetitions_are_students():
 def test_a_row_has_settings_scores_and_the_cost_of_all_stages(compared):
     first, second, third = rows(compared)
     assert first["stack.step"] == "2d"
-    assert first["PR-AUC"].startswith("0.600 (")
+    assert first["PR-AUC"] == "0.600 (0.000 to 1.000)", "of two, Student's reaches beyond both"
     assert first["chance"].startswith("0.060 (")
     assert first["PR-AUC above the first"] == ""
     # 0.4 - 0.5 and 0.5 - 0.7, pair by pair.
@@ -57,12 +57,13 @@ def test_one_repetition_has_the_interval_of_its_blocks(tmp_path):
 
 
 def test_a_page_says_what_each_setting_changes(compared):
-    page = render("demo", compared)
+    page = render("demo", compared, "groundshift compare")
+    assert page.startswith("# demo\n\n```\ngroundshift compare\n```\n")
     assert "2 repetitions" in page
     assert "controlled_truth" in page
     assert "| `stack.step` | 2d: 0.600, 6d: 0.450 | 0.150 |" in page
 
 
 def test_a_page_without_a_result_has_no_level():
-    page = render("empty", [Compared(variants([])[0], failure="no")])
+    page = render("empty", [Compared(variants([])[0], failure="no")], "")
     assert "level none" in page
