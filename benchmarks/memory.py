@@ -184,7 +184,7 @@ def with_row(page: str, name: str, row: Sequence[float]) -> str:
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024])
     parser.add_argument("--cell", type=int, help="edge of the cells in pixels; else there is one")
     parser.add_argument("--memory", default="2.5GB", help="the setting")
     parser.add_argument("--page", type=Path, default=PAGE)

@@ -3,9 +3,13 @@
 import os
 import signal
 import sqlite3  # noqa: F401 (TensorFlow brings one without R*Trees, which would take its place)
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.environment import own_environment
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
@@ -14,6 +18,20 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C, and so would all that tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module")
+def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For a file's tests: a folder of their own for work in progress, and no tracking."""
+    with own_environment(tmp_path_factory.mktemp("work")):
+        yield
+
+
+@pytest.fixture
+def own_work(tmp_path: Path) -> Iterator[None]:
+    """The same for each test."""
+    with own_environment(tmp_path / "work"):
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)

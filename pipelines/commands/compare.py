@@ -1,5 +1,7 @@
 """`groundshift compare`: variants of the settings side by side, in quality and cost."""
 
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -65,10 +67,17 @@ def compare(
                 typer.echo(f"groundshift: {error}", err=True)
                 compared.append(Compared(variant, failure=str(error)))
                 code = code or error.code
-        page = render(f"{area}: {len(chosen)} variants", compared)
+        given = {"area": [area], "vary": vary, "repeat": repeat, "set": overrides}
+        page = render(f"{area}: {len(chosen)} variants", compared, _command(given))
         if report is not None:
             report.parent.mkdir(parents=True, exist_ok=True)
             report.write_text(page)
         typer.echo(page, nl=False)
         if code:
             raise typer.Exit(code)
+
+
+def _command(given: Mapping[str, Sequence[str] | None]) -> str:
+    """The command line that repeats it, an option a line."""
+    words = [shlex.join((f"--{name}", value)) for name in given for value in given[name] or ()]
+    return " \\\n  ".join(["groundshift compare", *words])

@@ -8,7 +8,7 @@ of draws of test blocks. Differences to the first variant are taken repetition b
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
@@ -20,11 +20,14 @@ from pipelines.comparison.variants import Variant
 
 QUALITIES = {
     "pr_auc": "PR-AUC",
+    "prevalence": "chance",
     "f1": "F1",
     "event_recall": "event recall",
     "event_precision": "event precision",
     "date_error_median": "median date error, d",
 }
+_DAYS = ("date_error_median",)
+"""Of these the ones in days; the others are shares."""
 COSTS = {"cpu_seconds": "CPU s", "peak_mb": "peak MB", "written_mb": "MB written"}
 
 _BY = "pr_auc"
@@ -50,6 +53,12 @@ class Mean:
             return cls(mean)
         half = float(student.ppf(0.975, len(known) - 1)) * stdev(known) / math.sqrt(len(known))
         return cls(mean, mean - half, mean + half)
+
+    def within(self, most: float) -> "Mean":
+        """The same, its interval between 0 and another limit: Student's knows none."""
+        if self.low is None or self.high is None:
+            return self
+        return replace(self, low=max(self.low, 0), high=min(self.high, most))
 
     def shown(self, digits: int = 3) -> str:
         """The mean, and its interval in brackets."""
@@ -89,13 +98,7 @@ class Compared:
     def ahead_of(self, first: "Compared", name: str = _BY) -> Mean:
         """How far the score lies above that of another variant, repetition by repetition."""
         pairs = zip(self.networks(), first.networks(), strict=True)
-        differences = [
-            None
-            if mine.get(name) is None or theirs.get(name) is None
-            else mine[name] - theirs[name]
-            for mine, theirs in pairs
-        ]
-        return Mean.of(differences)
+        return Mean.of([_difference(mine.get(name), theirs.get(name)) for mine, theirs in pairs])
 
     def cost(self, name: str) -> Mean:
         """CPU seconds and bytes of all stages together, memory of the largest."""
@@ -113,26 +116,28 @@ def rows(compared: Sequence[Compared]) -> list[dict[str, str]]:
         if not one.runs or first is None:
             table.append(row | {"failed": one.failure})
             continue
-        row |= {title: one.quality(name).shown() for name, title in QUALITIES.items()}
+        row |= {title: _shown(one, name) for name, title in QUALITIES.items()}
         row["PR-AUC above the first"] = "" if one is first else one.ahead_of(first).shown()
         row |= {title: one.cost(name).shown(0) for name, title in COSTS.items()}
         table.append(row)
     return table
 
 
-def render(title: str, compared: Sequence[Compared]) -> str:
-    """The comparison as a page of Markdown."""
+def render(title: str, compared: Sequence[Compared], command: str) -> str:
+    """The comparison as a page of Markdown, with the command that repeats it."""
     table = rows(compared)
     columns = list(dict.fromkeys(name for row in table for name in row))
     runs = max((len(one.runs) for one in compared), default=0)
     levels = sorted({_level(run) for one in compared for run in one.runs})
     over = f"{runs} repetitions, 95 % (Student)" if runs > 1 else "95 % of draws of test blocks"
     about = (
-        f"Scores of the network at the level {', '.join(levels) or 'none'}; intervals: {over}. "
+        f"Scores of the network at the level {', '.join(levels) or 'none'}; intervals: {over}, cut "
+        "to what is possible. "
+        "Chance is the PR-AUC of a guess, the share of changed pixels: windows change it. "
         "Costs are those of all stages, also where work was shared with another variant."
     )
     lines = [
-        *(f"# {title}", "", about, ""),
+        *(f"# {title}", "", "```", command, "```", "", about, ""),
         _line(columns),
         _line("---" for _ in columns),
         *(_line(row.get(name, "") for name in columns) for row in table),
@@ -162,6 +167,13 @@ def _effects(compared: Sequence[Compared]) -> list[str]:
         return []
     ordered = [line for _, line in sorted(found, key=lambda pair: -pair[0])]
     return [_line(("setting", "mean PR-AUC at its values", "range")), _line(["---"] * 3), *ordered]
+
+
+def _shown(one: Compared, name: str) -> str:
+    """A score, its interval cut to what is possible."""
+    if name in _DAYS:
+        return one.quality(name).within(math.inf).shown(1)
+    return one.quality(name).within(1).shown()
 
 
 def _difference(mine: float | None, theirs: float | None) -> float | None:

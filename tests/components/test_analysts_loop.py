@@ -39,6 +39,8 @@ from pipelines.cli import app as groundshift
 from tests.components.made_up import SENSORS, START, WINDOW, make_model
 from tests.products.test_review_package import opened
 
+pytestmark = pytest.mark.usefixtures("own_places")
+
 PITCH, EDGE, PER_SIDE = 7, 5, 15
 PIXELS = PITCH * PER_SIDE + 7  # whole patches of 8
 DAYS, LATE, LENGTH = 300, 350, 60
@@ -130,14 +132,6 @@ def make_scores(folder: Path, given: dict[str, Path], days: int, seed: int) -> N
         )  # fmt: skip
         found.write(draft.folder, [str(seed)] * len(spans))
         draft.summary.update(summary_of([found], found.events, 0.5))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GROUNDSHIFT_WORK", str(tmp_path_factory.mktemp("work")))
-        patch.setenv("GROUNDSHIFT_TRACKING", "off")
-        yield
 
 
 class Town:

@@ -29,6 +29,8 @@ from groundshift.samples.store import Samples
 from groundshift.settings import parse
 from tests.samples.ground import FOUR_CELLS, four_cells, planted_across, stacked, stage_settings
 
+pytestmark = pytest.mark.usefixtures("own_work")
+
 SETTINGS = stage_settings(length="20d", stride=4, area=FOUR_CELLS)
 KEY = "0123456789abcdef"
 
@@ -100,12 +102,6 @@ def area(tmp_path_factory):
         for cell in area.cells:
             invoke(window, SETTINGS, *area.on(cell), **inputs, samples=out / "samples" / cell)
     return area
-
-
-@pytest.fixture(autouse=True)
-def _own_places(monkeypatch, tmp_path):
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
 
 
 @pytest.fixture

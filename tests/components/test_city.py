@@ -16,6 +16,8 @@ from groundshift.samples.store import Samples
 from groundshift.settings import load, merge, parse
 from tests.components.test_fetch import ROOT
 
+pytestmark = pytest.mark.usefixtures("own_work")
+
 WEST, SOUTH = 503_040, 5_605_120  # corners of cells of 320 m
 TINY = {
     "area": {"bounds": [WEST, SOUTH, WEST + 640, SOUTH + 640]},
@@ -26,12 +28,6 @@ TINY = {
         "split": {"block": 16, "buffer": 4},
     },
 }
-
-
-@pytest.fixture(autouse=True)
-def _own_work_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
 
 
 def settings(stage, **changes):

@@ -13,11 +13,7 @@ from groundshift.observations.sources.hub import source
 from groundshift.observations.store import Observations
 from tests.hub.fixtures import SENSORS, settings_for
 
-
-@pytest.fixture(autouse=True)
-def _own_work_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
+pytestmark = pytest.mark.usefixtures("own_work")
 
 
 def fetch(folder, settings, **options):

@@ -16,16 +16,12 @@ from tests.stac import city
 from tests.stac import fixtures as stac_fixtures
 from tests.stac.service import FAULTS as STAC_FAULTS
 
+pytestmark = pytest.mark.usefixtures("own_work")
+
 KILLS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of an undisturbed run's requests after which the process is killed."""
 AT_ONCE = 2
 """Requests under way."""
-
-
-@pytest.fixture(autouse=True)
-def _own_work_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
 
 
 def of_hub(hub):

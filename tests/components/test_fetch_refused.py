@@ -13,16 +13,12 @@ from tests.stac import city
 from tests.stac import fixtures as stac_fixtures
 from tests.stac.service import KEY
 
+pytestmark = pytest.mark.usefixtures("own_work")
+
 FAR = {"area": {"bounds": [300_000, 5_600_000, 300_640, 5_600_640]}}
 """An area without images."""
 BEFORE = {"period": {"start": "2019-01-01", "end": "2019-02-01"}}
 """A period without images."""
-
-
-@pytest.fixture(autouse=True)
-def _own_work_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
 
 
 @pytest.fixture

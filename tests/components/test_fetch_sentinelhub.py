@@ -26,13 +26,9 @@ from tests.hub import scenes
 from tests.hub.fixtures import SENSORS, settings_for
 from tests.hub.service import CLIENT, SECRET
 
+pytestmark = pytest.mark.usefixtures("own_work")
+
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _own_work_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
 
 
 def fetch(folder, settings, **options):

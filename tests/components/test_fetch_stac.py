@@ -23,14 +23,10 @@ from tests.stac import city
 from tests.stac.fixtures import BANDS, RADAR, S2, settings_for
 from tests.stac.service import KEY, SECRET
 
+pytestmark = pytest.mark.usefixtures("own_work")
+
 ROOT = Path(__file__).parents[2]
 SENSORS = RADAR | {"s2": S2}
-
-
-@pytest.fixture(autouse=True)
-def _own_work_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
 
 
 @pytest.fixture

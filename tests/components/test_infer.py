@@ -35,6 +35,8 @@ from groundshift.samples.store import Samples
 from groundshift.settings import InferStage
 from tests.components import made_up as area
 
+pytestmark = pytest.mark.usefixtures("own_places")
+
 Folders = dict[str, Path]
 UNTIL = 150
 """Day from which on looks had not come yet when the cell was mapped first."""
@@ -45,14 +47,6 @@ def settings_of(**chosen: object) -> InferStage:
     settings = area.settings_of("infer", **chosen)
     assert isinstance(settings, InferStage)
     return settings
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _elsewhere(tmp_path_factory: pytest.TempPathFactory) -> pytest.MonkeyPatch:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GROUNDSHIFT_WORK", str(tmp_path_factory.mktemp("work")))
-        patch.setenv("GROUNDSHIFT_TRACKING", "off")
-        yield patch
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from components.infer.__main__ import PUBLISHED
 from components.infer.__main__ import app as infer
 from components.infer.stage import run, run_cell, run_report
 from groundshift.artifacts import ArtifactStore, Champion, Reference, read_manifest, writing
-from groundshift.artifacts.writing import link_tree
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
 from groundshift.events.reviews import TYPES, document_of
@@ -25,8 +24,11 @@ from groundshift.products.maps import read_map
 from groundshift.samples.loader import Loader
 from groundshift.samples.store import Samples
 from groundshift.settings import parse
+from tests.artifacts.stores import in_store
 from tests.components.test_cells_apart import KEY, Area, area, invoke  # noqa: F401
 from tests.samples.ground import FOUR_CELLS
+
+pytestmark = pytest.mark.usefixtures("own_places")
 
 
 def settings_of(stage, **values):
@@ -54,14 +56,6 @@ def make_model(folder, cube, samples, seed=5):
         batch = next(Loader(indexed, images, "test", batch=2).epoch())
         write_probe(draft.folder / PROBE, detector, batch)
     return folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _elsewhere(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GROUNDSHIFT_WORK", str(tmp_path_factory.mktemp("work")))
-        patch.setenv("GROUNDSHIFT_TRACKING", "off")
-        yield
 
 
 @dataclass
@@ -124,12 +118,6 @@ def mapped(area, tmp_path_factory):  # noqa: F811
     found.store.promote("test", Champion(*champion))
     found.computed = found.map_cells("first")
     return found
-
-
-def in_store(store, folder, contract):
-    with store.incoming() as incoming:
-        link_tree(folder, incoming / contract)
-        return store.adopt(incoming / contract, contract)
 
 
 def test_an_evaluation_of_joined_cells_is_the_same(mapped, tmp_path):

@@ -18,13 +18,7 @@ from groundshift.samples.store import Samples
 from groundshift.services.packed import pack, unpack
 from tests.components import made_up as area
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_places(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GROUNDSHIFT_WORK", str(tmp_path_factory.mktemp("work")))
-        patch.setenv("GROUNDSHIFT_TRACKING", "off")
-        yield
+pytestmark = pytest.mark.usefixtures("own_places")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Two models are judged, one is promoted and rolled back, on MLflow servers that get killed."""
 
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -15,6 +14,7 @@ from groundshift.errors import SourceError
 from groundshift.services import mlflow_store
 from groundshift.services.registry import Registry
 from pipelines.cli import app as command_line
+from tests.artifacts.stores import in_store
 from tests.components.made_up import artifacts, make_model, settings_of, truth_table
 from tests.services.mlflow_servers import MlflowServer, databases
 
@@ -55,15 +55,9 @@ def _served(database, folder, monkeypatch):
     server.kill()
 
 
-def in_store(store, folder, contract):
-    with store.incoming() as incoming:
-        shutil.copytree(folder, incoming / contract)
-        return store.folder(store.adopt(incoming / contract, contract))
-
-
 def test_from_two_trainings_to_a_rollback(server, inputs, tmp_path, monkeypatch):
     store = ArtifactStore.open(str(tmp_path / "store"))
-    models = [in_store(store, inputs[name], "model") for name in ("model", "other")]
+    models = [store.folder(in_store(store, inputs[name], "model")) for name in ("model", "other")]
     first, second = (read_manifest(model, "model").content_hash for model in models)
     folders = [f"--cube={inputs['cube']}", f"--samples={inputs['samples']}"]
     folders += [f"--evaluation={tmp_path / 'evaluation'}", f"--store={store.root}", "--promote"]

@@ -22,6 +22,8 @@ from groundshift.samples.store import Samples
 from groundshift.settings import parse
 from tests.samples.ground import AREA, make_artifacts, stage_settings
 
+pytestmark = pytest.mark.usefixtures("own_work")
+
 TRAIN = {"epochs": 3, "batch": 8, "stride": 3, "members": 2}
 
 
@@ -40,12 +42,6 @@ def made(tmp_path_factory):
             samples=folder / "samples",
         )
     return {"cube": artifacts.cube, "samples": folder / "samples"}
-
-
-@pytest.fixture(autouse=True)
-def _own_places(monkeypatch, tmp_path):
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
 
 
 def arguments(made, model, **train):

@@ -15,13 +15,9 @@ from components.unmapped import UNMAPPED
 from groundshift.products.page.chunks import read_chunk
 from tests.faults.world import PIXELS, app, arguments, make_world, optical, radar, write_image
 
+pytestmark = pytest.mark.usefixtures("own_work")
+
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _own_work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GROUNDSHIFT_WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("GROUNDSHIFT_TRACKING", "off")
 
 
 @pytest.fixture

@@ -35,6 +35,8 @@ from groundshift.samples.pixels import PixelSamples
 from groundshift.services.packed import pack, unpack
 from groundshift.settings import parse
 
+pytestmark = pytest.mark.usefixtures("own_places")
+
 ROOT = Path(__file__).parents[2]
 CLASSES = [
     {"name": "forest", "codes": [2], "colour": "#1f6b3a"},
@@ -81,14 +83,6 @@ class Made:
 
     def chain(self):
         return {n: self.folder / n for n in ("cube", "samples", "model", "evaluation")}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _elsewhere(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GROUNDSHIFT_WORK", str(tmp_path_factory.mktemp("work")))
-        patch.setenv("GROUNDSHIFT_TRACKING", "off")
-        yield
 
 
 @pytest.fixture(scope="module")

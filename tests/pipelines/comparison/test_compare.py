@@ -68,6 +68,7 @@ def test_variants_share_work_and_one_that_fails_does_not_stop_the_others(folder)
     (failed,) = [line for line in table.splitlines() if line.startswith("| 900d")]
     assert "window ended with exit code 2" in failed
     (done,) = [line for line in table.splitlines() if line.startswith("| 60d")]
+    assert "groundshift compare \\\n  --area tiny \\\n  --vary window.length=900d,60d\n" in table
     assert "controlled_truth" in table
     again = Chain(folder / "params.yaml", "tiny", folder / "kept").run(['window.length="60d"'])
     assert again.fresh == ()

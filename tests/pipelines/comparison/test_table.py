@@ -10,7 +10,8 @@ from pipelines.comparison.variants import Axis, variants
 def run(folder, area, cpu=1.0, recall=0.5):
     """A run whose evaluation says so."""
     folder.mkdir(parents=True)
-    network = {"pr_auc": area, "event_recall": recall, "intervals": {"pr_auc": [0.1, 0.9]}}
+    network = {"pr_auc": area, "event_recall": recall, "prevalence": area / 10}
+    network |= {"intervals": {"pr_auc": [0.1, 0.9]}}
     document = {"headline": {"level": "controlled_truth"}, "controlled_truth": {"network": network}}
     (folder / "metrics.json").write_text(json.dumps(document))
     costs = {"stack": Cost(cpu, 100, 1), "train": Cost(10, 300, 2)}
@@ -38,7 +39,8 @@ def test_intervals_over_repetitions_are_students():
 def test_a_row_has_settings_scores_and_the_cost_of_all_stages(compared):
     first, second, third = rows(compared)
     assert first["stack.step"] == "2d"
-    assert first["PR-AUC"].startswith("0.600 (")
+    assert first["PR-AUC"] == "0.600 (0.000 to 1.000)", "of two, Student's reaches beyond both"
+    assert first["chance"].startswith("0.060 (")
     assert first["PR-AUC above the first"] == ""
     # 0.4 - 0.5 and 0.5 - 0.7, pair by pair.
     assert second["PR-AUC above the first"].startswith("-0.150 (")
@@ -55,12 +57,13 @@ def test_one_repetition_has_the_interval_of_its_blocks(tmp_path):
 
 
 def test_a_page_says_what_each_setting_changes(compared):
-    page = render("demo", compared)
+    page = render("demo", compared, "groundshift compare")
+    assert page.startswith("# demo\n\n```\ngroundshift compare\n```\n")
     assert "2 repetitions" in page
     assert "controlled_truth" in page
     assert "| `stack.step` | 2d: 0.600, 6d: 0.450 | 0.150 |" in page
 
 
 def test_a_page_without_a_result_has_no_level():
-    page = render("empty", [Compared(variants([])[0], failure="no")])
+    page = render("empty", [Compared(variants([])[0], failure="no")], "")
     assert "level none" in page
