@@ -236,7 +236,7 @@ def _compressor(array: Sharded) -> BloscCodec:
     return BloscCodec(
         typesize=itemsize,
         cname=codec.name,
-        clevel=1,
+        clevel=codec.level,
         shuffle=codec.shuffle,
         blocksize=int(np.prod(array.chunk_shape)) * itemsize,
     )
