@@ -28,8 +28,8 @@ evaluate: $(READY) ## scores against known truth, three cities: docs/evaluation.
 s3: $(READY) ## an S3 server on this machine (SeaweedFS, data in work/s3) until Ctrl-C
 	@$(BIN)/python -m pipelines.seaweed
 
-test: $(READY) ## run the tests
-	$(BIN)/pytest
+test: $(READY) ## run the tests, on two cores if there are two
+	$(BIN)/pytest --numprocesses logical --maxprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 lint: $(READY) ## style, types, import contracts
 	$(BIN)/ruff format --check .

@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.city_area import DRAWS, UNITS, area_check, checked
+from benchmarks.city_area import DRAWS, MORE_DRAWS, UNITS, area_check, checked
 from groundshift.assessment.operating import STRATA
+from groundshift.assessment.uncertainty import CLOSENESS, SPREAD
 from groundshift.products.report.evidence import detector_name
 from pipelines.comparison import Mean, Run
 
@@ -45,6 +46,8 @@ def write_page(docs: Path, done: Mapping[str, Sequence[Run]]) -> None:
         "## Controlled truth: harder cities, less to see, controls",
         "",
         *experiments(done),
+        "",
+        *spread(done),
     ]
     lines += ["", "## Agreement with synthetic labels", "", *agreement(done)]
     replaced(docs / "evaluation.md", MARKS, lines)
@@ -92,7 +95,7 @@ def detectors(runs: Sequence[Run]) -> list[str]:
     means = {name: fmean(areas[name]) for name in simple}
     outside = [detector_name(n) for n, mean in means.items() if not BAND[0] <= mean <= BAND[1]]
     band = f"Simple baselines outside {BAND[0]} to {BAND[1]}: {', '.join(outside) or 'none'}."
-    return [*map(_line, table), "", f"{verdict} {band} {_cost(runs)}"]
+    return [*map(line, table), "", f"{verdict} {band} {_cost(runs)}"]
 
 
 def _cost(runs: Sequence[Run]) -> str:
@@ -127,7 +130,7 @@ def events(runs: Sequence[Run]) -> list[str]:
         "that the rate is likely below 3 / exposure, the last line. Its threshold is read "
         "off the test blocks; a piece of a change too small to match it counts as a false event."
     )
-    return [_line(("events", "")), _line(("---", "---")), *map(_line, rows), "", about]
+    return [line(("events", "")), line(("---", "---")), *map(line, rows), "", about]
 
 
 def pooled_recall(runs: Sequence[Run]) -> tuple[float, float]:
@@ -152,7 +155,7 @@ def strata(runs: Sequence[Run]) -> list[str]:
         (row.by, row.stratum, str(row.events), f"{row.found / row.events:.2f}")
         for row in sorted(grouped.itertuples(), key=lambda row: order[row.by, row.stratum])
     ]
-    return [_line(("by", "changes", "known", "found")), _line(["---"] * 4), *map(_line, rows)]
+    return [line(("by", "changes", "known", "found")), line(["---"] * 4), *map(line, rows)]
 
 
 def _classes() -> list[tuple[str, str]]:
@@ -167,7 +170,7 @@ def areas(runs: Sequence[Run]) -> list[str]:
             str(seed),
             *(f"{value:.1f}" for value in (one.true, one.mapped)),
             f"{one.estimated:.1f} ± {one.half_width:.1f}",
-            f"{100 * one.held:.1f} %",
+            *(f"{100 * share:.1f} %" for share in (one.held, one.held_by_more)),
         )
         for seed, one in known.items()
     ]
@@ -176,14 +179,17 @@ def areas(runs: Sequence[Run]) -> list[str]:
         "true, ha",
         "pixels of the map, ha",
         "from a sample, ha",
-        "intervals that hold the truth",
+        f"intervals that hold the truth, of {DRAWS}",
+        f"of {MORE_DRAWS}",
     )
     about = (
-        "The map is the network's over the whole city in the test windows' time; of it "
-        f"{DRAWS} stratified samples of {UNITS} pixels are drawn and judged by the truth (Olofsson "
-        "et al. 2014). Mean estimate and half-width of its 95 % interval."
+        "The map is the network's over the whole city in the test windows' time; of it stratified "
+        f"samples of {UNITS} pixels are drawn and judged by the truth (Olofsson et al. 2014 and "
+        "2020; [events](events.md#the-true-area-of-change)). Mean estimate and half-width of its "
+        "95 % interval. By chance alone the share "
+        f"of {DRAWS} draws is off by up to 3 %."
     )
-    return [_line(titles), _line(["---"] * len(titles)), *map(_line, rows), "", about]
+    return [line(titles), line(["---"] * len(titles)), *map(line, rows), "", about]
 
 
 def calibration(runs: Sequence[Run]) -> list[str]:
@@ -198,23 +204,23 @@ def calibration(runs: Sequence[Run]) -> list[str]:
     methods = ", ".join(str(one["method"]) for one in fitted)
     rows = [(title, _mean(raw, name), _mean(fitted, name)) for name, title in names.items()]
     return [
-        _line(("calibration", "score", f"probability ({methods})")),
-        _line(["---"] * 3),
-        *map(_line, rows),
+        line(("calibration", "score", f"probability ({methods})")),
+        line(["---"] * 3),
+        *map(line, rows),
     ]
 
 
 def experiments(done: Mapping[str, Sequence[Run]]) -> list[str]:
     """One row per experiment."""
     lines = [
-        _line(
+        line(
             ("experiment", "seeds", "chance", "network", "LightGBM", "best simple", "event recall")
         ),
-        _line(["---"] * 7),
+        line(["---"] * 7),
     ]
     for title, runs in done.items():
         if not runs:
-            lines.append(_line((title, "not run", *[""] * 5)))
+            lines.append(line((title, "not run", *[""] * 5)))
             continue
         levels = [level_of(run) for run in runs]
         networks = [level["network"] for level in levels]
@@ -230,13 +236,25 @@ def experiments(done: Mapping[str, Sequence[Run]]) -> list[str]:
             _two(fmean(best)),
             _mean(networks, "event_recall"),
         )
-        lines.append(_line((title, str(len(runs)), *numbers)))
+        lines.append(line((title, str(len(runs)), *numbers)))
+    return lines
+
+
+def spread(done: Mapping[str, Sequence[Run]]) -> list[str]:
+    """How well the spread of an ensemble ranks errors, and the score alone."""
+    names = (SPREAD, CLOSENESS)
+    header = ("chance that a wrong pixel has the greater", "seeds", "spread", "closeness")
+    lines = [line(header), line(["---"] * len(header))]
+    for title, runs in done.items():
+        networks = [level_of(run)["network"] for run in runs]
+        if any(SPREAD in one for one in networks):
+            lines.append(line((title, str(len(runs)), *(_mean(networks, name) for name in names))))
     return lines
 
 
 def agreement(done: Mapping[str, Sequence[Run]]) -> list[str]:
     """How well the network's scores agree with the label formula: no measure of truth."""
-    lines = [_line(("experiment", "PR-AUC against synthetic labels")), _line(["---"] * 2)]
+    lines = [line(("experiment", "PR-AUC against synthetic labels")), line(["---"] * 2)]
     for title, runs in done.items():
         networks = [
             json.loads((run.folders["evaluation"] / "metrics.json").read_text())[
@@ -245,7 +263,7 @@ def agreement(done: Mapping[str, Sequence[Run]]) -> list[str]:
             for run in runs
         ]
         if networks:
-            lines.append(_line((title, _mean(networks, "pr_auc"))))
+            lines.append(line((title, _mean(networks, "pr_auc"))))
     return lines
 
 
@@ -301,5 +319,6 @@ def _two(value: float) -> str:
     return f"{value:.2f}"
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """A row of a table in Markdown."""
     return f"| {' | '.join(cells)} |"

@@ -1,10 +1,10 @@
 """Peak memory of the stages as an area grows: `python -m benchmarks.memory`.
 
 An area of made-up images (300 steps of 2 days, one orbit and one optical sensor) goes through the
-six stages as one cell, with the setting `memory`. Every stage is a process of its own, imports
-included. Train and evaluate work on a few blocks, infer on one window: their memory hangs on
-batches, blocks and windows, not on how many there are. Writes the table of docs/robustness.md, size
-by size; what isn't measured now stays as it was.
+six stages as one cell, or cut into cells (`--cell`), with the setting `memory`. Every stage is a
+process of its own, imports included. Train and evaluate work on a few blocks, infer on one window:
+their memory hangs on batches, blocks and windows, not on how many there are. Writes the table of
+docs/robustness.md, size by size; what isn't measured now stays as it was.
 """
 
 import argparse
@@ -32,7 +32,8 @@ STEP_DAYS, STEPS, WINDOW_DAYS = 2, 300, 90
 START = date(2018, 1, 1)
 PIXEL = 9.5
 """Metres, so that blocks of 1,024 pixels may be named: that is up to 10 km."""
-CRS, ORIGIN = "EPSG:32631", (52_500 * PIXEL, 589_500 * PIXEL)
+CRS, ORIGIN = "EPSG:32631", (51 * 1024 * PIXEL, 576 * 1024 * PIXEL)
+"""A corner of cells of 256, 512 and 1,024 pixels."""
 RADAR, OPTICAL = ("VV",), ("B04", "B08")
 DIFFERENT = 8
 """Images of a sensor that are not another one again."""
@@ -42,15 +43,17 @@ MADE = WRITES | {"infer": "maps"}
 
 @dataclass(frozen=True)
 class Case:
-    """One area: its edge in pixels, and the setting `memory`."""
+    """One area: its edge and that of its cells in pixels, and the setting `memory`."""
 
     pixels: int
+    cell: int
     memory: str
 
     @property
     def title(self) -> str:
         """As the table says it."""
-        return f"{self.pixels} x {self.pixels}"
+        cells = "" if self.cell == self.pixels else f" in cells of {self.cell} x {self.cell}"
+        return f"{self.pixels} x {self.pixels}{cells}"
 
 
 def write_images(folder: Path, pixels: int, steps: int = STEPS) -> None:
@@ -109,7 +112,7 @@ def params(images: Path, case: Case, steps: int = STEPS) -> dict[str, Any]:
             "bounds_crs": CRS,
             "crs": CRS,
             "resolution": PIXEL,
-            "cell": edge,
+            "cell": PIXEL * case.cell,
         },
         "period": {"start": str(START), "end": str(end)},
         "fetch": {"files": {"root": str(images), "sensors": {"s1": radar, "s2": optical}}},
@@ -181,12 +184,13 @@ def with_row(page: str, name: str, row: Sequence[float]) -> str:
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 1024])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024])
+    parser.add_argument("--cell", type=int, help="edge of the cells in pixels; else there is one")
     parser.add_argument("--memory", default="2.5GB", help="the setting")
     parser.add_argument("--page", type=Path, default=PAGE)
     chosen = parser.parse_args()
     page: Path = chosen.page
-    for case in (Case(size, chosen.memory) for size in chosen.sizes):
+    for case in (Case(size, chosen.cell or size, chosen.memory) for size in chosen.sizes):
         with tempfile.TemporaryDirectory() as name:
             write_images(Path(name), case.pixels)
             write_truth(Path(name))

@@ -134,21 +134,23 @@ def keras_tile(work: Work) -> Callable[[], NDArray[np.float32]]:
     return lambda: np.asarray(network.predict({"values": values, "steps": steps}, verbose=0))
 
 
-Check = Literal["", "random", "apart"]
-"""Whose gradients are compared: none; random frames'; or those with which no value before a ReLU
-comes near its bend, so that none gets or loses its slope by the last digit."""
+Check = Literal["", "initial", "published", "apart"]
+"""The weights that gradients are compared with: none; those at the beginning; the published ones;
+those at the beginning, but no value before a ReLU comes near its bend, so that none gets or loses
+its slope by the last digit."""
+CHECKS: tuple[Check, ...] = ("apart", "initial", "published")
 
 
 def our_training(work: Work, check: Check = "") -> Callable[[], Any]:
     """Training steps on one batch; or loss and gradients of the first."""
     network = build(NetworkSpec.of_era("s12"), seed=0)
-    assign(network, initial(check))
+    assign(network, first_weights(check))
     return _training(network, work, check, fit=False)
 
 
 def keras_training(work: Work, check: Check = "", double: bool = False) -> Callable[[], Any]:
     """`fit` on the same batch, padded to the longest a window may be; with float64 if wanted."""
-    arrays = initial(check)
+    arrays = first_weights(check)
     if double:
         keras.config.set_floatx("float64")
         keras.config.set_dtype_policy("float64")
@@ -157,8 +159,10 @@ def keras_training(work: Work, check: Check = "", double: bool = False) -> Calla
     return _training(network, work, check, fit=True)
 
 
-def initial(check: Check) -> dict[str, NDArray[np.float32]]:
+def first_weights(check: Check) -> dict[str, NDArray[np.float32]]:
     """Weights to begin with; apart, values are normalised to 1 or -1 and 0.1 around it."""
+    if check == "published":
+        return weights(published_detector("s12").networks[0])
     arrays = weights(build(NetworkSpec.of_era("s12"), seed=0))
     if check == "apart":
         for name, values in arrays.items():

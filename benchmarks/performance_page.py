@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.network import CHECKS
 from benchmarks.rows import RESULTS, kept, table
 
 SIZES = ("medium", "small", "tiny")
@@ -38,6 +39,8 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
     if "stack" in rows and "network, stride 5" in rows:
         rates = rates_of(rows)
         made |= {"rates": [*_rates(rates)], "areas": [*_areas(rates)]}
+    if "training step" in rows:
+        made["gradients"] = [*_gradients(rows["training step"]["notes"])]
     growth = results / "growth.json"
     if growth.exists():
         made["growth"] = [*_growth(json.loads(growth.read_text()))]
@@ -113,6 +116,15 @@ def _areas(rates: Mapping[str, tuple[int | None, float]]) -> Iterable[str]:
         wall = "-" if cores == 1 else f"{60 * hours / cores:.0f} min"
         yield f"| {words} | {hours:.1f} | {machines} | {wall} | {PRICE * hours:.1f} USD |"
     yield "| any of these | - | a GPU | not measured: none was at hand | - |"
+
+
+def _gradients(notes: Mapping[str, float]) -> Iterable[str]:
+    yield "| weights | ours to float64 | Keras' float32 to float64 | ours to Keras' float32 |"
+    yield "| --- | --- | --- | --- |"
+    for check, words in zip(CHECKS, ("no value near a bend", "initial", "published"), strict=True):
+        pairs = ("ours_to_float64", "keras_to_float64", "ours_to_keras")
+        found = " | ".join(f"{notes[f'{check}_{pair}']:.1e}" for pair in pairs)
+        yield f"| {words} | {found} |"
 
 
 def _growth(costs: Mapping[str, Sequence[Mapping[str, float]]]) -> Iterable[str]:

@@ -4,6 +4,10 @@ Counting the pixels of a map gives a biased area: what the map misses and what i
 don't cancel. Judging a random sample of pixels does: the estimators of Olofsson et al. (Remote
 Sensing of Environment 148, 2014, equations 9 to 11) in the form of Stehman (International Journal
 of Remote Sensing 35(13), 2014), in which the reference classes need not be those of the map.
+
+Where change is rare, what the map missed decides how far off an area may be, and a sample finds a
+unit or two of it, or none. So units go where change is expected to scatter, and a stratum in which
+none was found is not taken for one without any: its share in the interval is that of half a unit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +30,7 @@ class AreaEstimate:
         area: estimate.
         error: its standard error.
         low: lower end of the interval; not below 0.
-        high: upper end.
+        high: upper end; not above the area of all strata.
     """
 
     area: float
@@ -47,7 +51,11 @@ def estimate_areas(
     area of class c = sum over strata h of A_h p_hc, with A_h the stratum's area and p_hc the share
     of its units that are of the class; its variance is the sum of
     A_h^2 p_hc (1 - p_hc) / (n_h - 1). The interval takes Student's distribution, with the degrees
-    of freedom of the strata that scatter (Satterthwaite).
+    of freedom of the strata that scatter (Satterthwaite). In the interval, but not in the standard
+    error, a stratum whose units are all alike scatters as if half a unit were otherwise,
+    p_hc = (m_hc + 1/2) / (n_hc + 1), which is the mean of Jeffreys' posterior (Brown, Cai and
+    DasGupta, Statistical Science 16(2), 2001): without it the interval is shortest in the very
+    samples that found no omission.
 
     Args:
         strata: area of each stratum.
@@ -76,22 +84,32 @@ def estimate_areas(
     }
 
 
-def allocate(sizes: Mapping[str, int], total: int, least: int) -> dict[str, int]:
+def allocate(
+    sizes: Mapping[str, int], expected: Mapping[str, float], total: int, least: int
+) -> dict[str, int]:
     """How many units to draw from each stratum.
 
-    The smaller of `least` and its size for each, since rare classes decide the user's question;
-    the rest in proportion to size (Olofsson et al. 2014, section 5.1.2).
+    In proportion to the scatter that is expected of it, N_h sqrt(p_h (1 - p_h)) for a stratum of
+    N_h pixels (Neyman; Olofsson et al. 2014, section 5.1.2), but `least` of each at least.
 
     Args:
         sizes: pixels of each stratum.
-        total: units in all; more where `least` asks for more.
+        expected: share of them that is thought to have changed, by stratum.
+        total: units in all; more where `least` asks for more, fewer where there are not so many.
         least: units of each stratum, as far as it has them.
     """
-    counts = {name: min(least, size) for name, size in sizes.items()}
-    left = max(total - sum(counts.values()), 0)
-    pixels = sum(sizes.values())
-    shares = {name: left * size / pixels if pixels else 0.0 for name, size in sizes.items()}
-    return {name: min(counts[name] + round(shares[name]), size) for name, size in sizes.items()}
+    scatter = {h: size * sqrt(expected[h] * (1 - expected[h])) for h, size in sizes.items()}
+    counts: dict[str, int] = {}
+    # Who gets more or less than its share changes the shares of all others.
+    while len(counts) < len(sizes):
+        left, weight = total - sum(counts.values()), sum(scatter.values())
+        shares = {h: round(left * own / weight) if weight else 0 for h, own in scatter.items()}
+        low = {h: min(least, sizes[h]) for h in shares if shares[h] < min(least, sizes[h])}
+        high = {h: sizes[h] for h in shares if shares[h] > sizes[h]}
+        settled = low or high or shares
+        counts |= settled
+        scatter = {h: own for h, own in scatter.items() if h not in settled}
+    return {h: counts[h] for h in sizes}
 
 
 def _estimate(
@@ -100,15 +118,17 @@ def _estimate(
     member: NDArray[np.bool_],
     confidence: float,
 ) -> AreaEstimate:
-    area, variance, scatter = 0.0, 0.0, 0.0
+    area = variance = supposed = scatter = 0.0
     for name, size in strata.items():
         own = member[drawn == name]
-        share, freedom = float(own.mean()), len(own) - 1
-        part = size**2 * share * (1 - share) / freedom
+        units, found = len(own), int(own.sum())
+        share = found / units
+        likely = share if 0 < found < units else (found + 0.5) / (units + 1)
+        seen, part = (size**2 * p * (1 - p) / (units - 1) for p in (share, likely))
         area += size * share
-        variance += part
-        scatter += part**2 / freedom
-    error = sqrt(variance)
-    freedom_of_all = variance**2 / scatter if scatter > 0 else np.inf
-    width = float(student.ppf((1 + confidence) / 2, freedom_of_all)) * error
-    return AreaEstimate(area, error, max(area - width, 0.0), area + width)
+        variance += seen
+        supposed += part
+        scatter += part**2 / (units - 1)
+    width = float(student.ppf((1 + confidence) / 2, supposed**2 / scatter)) * sqrt(supposed)
+    whole = sum(strata.values())
+    return AreaEstimate(area, sqrt(variance), max(area - width, 0.0), min(area + width, whole))

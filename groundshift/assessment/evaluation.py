@@ -30,6 +30,7 @@ from groundshift.assessment.event_scores import (
 )
 from groundshift.assessment.judging import Judged, Pooled, choose_threshold, judge, region_scores
 from groundshift.assessment.operating import (
+    Outline,
     Watched,
     best_threshold_of_events,
     delays,
@@ -96,7 +97,7 @@ class Evaluation:
         settings: of the stage.
         network: the network.
         find: the events of its scores.
-        outline: likewise, in haste: their dates don't matter.
+        outline: their outlines alone.
         simple: the events that a threshold on the greatest score outlines, to compare with.
         champion: the network to be compared with; None for none.
         neighbours: whether the network sees the windows before and after, so that the trees do.
@@ -110,7 +111,7 @@ class Evaluation:
         settings: EvaluateSettings,
         network: ScorePanels,
         find: FindEvents,
-        outline: FindEvents,
+        outline: Outline,
         simple: FindEvents,
         champion: ScorePanels | None = None,
         *,
@@ -214,7 +215,7 @@ class Evaluation:
         rows = []
         for way, outline, find in (
             (DATED, self._outline, self._find),
-            (POLYGONIZED, self._simple, self._simple),
+            (POLYGONIZED, lambda *asked: list(self._simple(*asked).geometry), self._simple),
         ):
             best = best_threshold_of_events(validation, outline, _EVENT_THRESHOLDS)
             rows.append(way_row(way, best, self._events(test, truth, best, find)))

@@ -14,6 +14,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from groundshift.assessment.event_scores import KnownEvent, known_events, match, pixels_inside
 from groundshift.assessment.protocol import Panel
@@ -40,8 +41,9 @@ STRATA: dict[str, tuple[tuple[str, float, float], ...]] = {
 }
 """Classes of changes with their limits: size of the step in VV (dB), area (ha), duration (days)."""
 
-Outline = Callable[[Panel, NDArray[np.float32], float], gpd.GeoDataFrame]
-"""Events of a panel's scores at a threshold; their dates don't matter."""
+Outline = Callable[[Panel, NDArray[np.float32], float], Sequence[BaseGeometry]]
+"""Outlines of the events of a panel's scores at a threshold. It is asked at many of them: all else
+that is known of an event would take longer."""
 
 
 @dataclass(frozen=True)
@@ -191,9 +193,9 @@ def _found(events: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _counted(one: Watched, found: gpd.GeoDataFrame) -> tuple[int, int]:
+def _counted(one: Watched, found: Sequence[BaseGeometry]) -> tuple[int, int]:
     """How many changes that count were found in a block, and how many events in vain."""
-    masks = [pixels_inside(geometry, one.panel.block.grid) for geometry in found.geometry]
+    masks = [pixels_inside(geometry, one.panel.block.grid) for geometry in found]
     pairs = match([event.pixels for event in one.known], masks)
     right = sum(one.counts(one.known[number]) for number in pairs)
     urban = sum(one.known[number].kind == URBAN for number in pairs)

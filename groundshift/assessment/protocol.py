@@ -33,7 +33,7 @@ from groundshift.samples.store import LabelKind, Samples
 Level = Literal["controlled_truth", "reference", "synthetic_agreement"]
 
 LEVEL_MEANING: dict[Level, str] = {
-    "controlled_truth": "changes planted into real pixels, known by construction",
+    "controlled_truth": "changes known by construction: planted into images, or a made-up city's",
     "reference": "changes known independently of the images",
     "synthetic_agreement": "agreement with labels computed from the images; no measure of truth",
 }

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from groundshift.models.convblock import convblock
 from groundshift.models.folding import folding
 from groundshift.models.recurrence import Layout, recur, recur_with_gradient
 
@@ -86,19 +87,21 @@ class ConvBlock(keras.layers.Layer):
         if not training:
             kernel, shift = self.folded()
             return tf.nn.relu(_convolve(images, kernel) + shift)
-        convolved = tf.nn.bias_add(
-            _convolve(images, tf.convert_to_tensor(self.kernel)), tf.convert_to_tensor(self.bias)
+        kernel, bias, gamma, beta = map(
+            tf.convert_to_tensor, (self.kernel, self.bias, self.gamma, self.beta)
         )
-        normalised, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            convolved,
-            tf.convert_to_tensor(self.gamma),
-            tf.convert_to_tensor(self.beta),
-            epsilon=EPSILON,
-            is_training=True,
-        )
+        if compiled := convblock():
+            convolved = compiled.convolve(images, kernel)
+            features, mean, variance = compiled.normalise(convolved, bias, gamma, beta, EPSILON)
+        else:
+            convolved = tf.nn.bias_add(_convolve(images, kernel), bias)
+            normalised, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+                convolved, gamma, beta, epsilon=EPSILON, is_training=True
+            )
+            features = tf.nn.relu(normalised)
         self._follow(self.moving_mean, mean)
         self._follow(self.moving_variance, variance)
-        return tf.nn.relu(normalised)
+        return features
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The images' size with `filters` channels."""

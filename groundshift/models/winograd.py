@@ -292,10 +292,10 @@ ENTER = _turn()
 """What a line of three weights becomes at the six points, [point, place]."""
 
 
-def aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
+def aligned(shape: tuple[int, ...], dtype: type[Any] = np.float32) -> NDArray[Any]:
     """Place for values, which holds anything; registers are read from whole cache lines."""
     size = int(np.prod(shape))
-    raw = np.empty(size + LINE, np.float32)
+    raw = np.empty(size + LINE, dtype)
     begin = -raw.ctypes.data // raw.itemsize % LINE
     return raw[begin : begin + size].reshape(shape)
 
@@ -306,6 +306,6 @@ def by_filter(gates: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.swapaxes(split, -1, -2).reshape(gates.shape))
 
 
-def address(array: NDArray[np.float32]) -> ctypes.c_void_p:
+def address(array: NDArray[np.floating[Any]]) -> ctypes.c_void_p:
     """Where an array begins."""
     return ctypes.c_void_p(array.ctypes.data)

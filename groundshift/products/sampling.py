@@ -1,8 +1,8 @@
 """A stratified random sample of pixels for an honest area of change, drawn and read back.
 
-Strata come from the published events: a stratum per year of change, the pixels next to an event,
-where most omissions lie, and the rest. Whoever judges the sample sees neither stratum nor event:
-the strata lie in a table of their own.
+Strata come from the published events and scores: a stratum per year of change, the pixels next to
+an event, those that score highest of all others, and the rest (`groundshift.assessment.strata`).
+Whoever judges the sample sees neither stratum nor event: the strata lie in a table of their own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,17 @@ import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.features import rasterize
-from scipy.ndimage import binary_dilation
 from shapely import box
 
 from groundshift.assessment.area import AreaEstimate, allocate, estimate_areas
+from groundshift.assessment.strata import (
+    BESIDE,
+    DOUBTFUL,
+    ELSEWHERE,
+    beside,
+    doubtful_above,
+    expected_change,
+)
 from groundshift.domain.cells import Cell, pixel_area
 from groundshift.errors import ContractError
 from groundshift.events.reviews import UNSURE
@@ -31,8 +38,6 @@ from groundshift.products.review_package import (
 )
 
 SAMPLE = "sample"
-BESIDE, ELSEWHERE = "beside change", "no change"
-"""Strata of the pixels without an event."""
 
 NO_CHANGE = "none"
 """What is filled in for a pixel that did not change; else the year in which it did."""
@@ -40,8 +45,9 @@ NO_CHANGE = "none"
 AREAS = "areas"
 """Member of the document of reviews that keeps what a judged sample tells."""
 
-_NEAR = 2  # pixels around an event that make a stratum of their own
-_UNITS = {"unit": "str", "year": "str", "by": "str"}
+COLUMNS = {"unit": "str", "year": "str", "by": "str"}
+"""Of a sample's layer, beside the geometry, with their types."""
+
 _STRATUM = "stratum:"
 _UNIT = "unit:"
 
@@ -114,10 +120,10 @@ def strata_of(folder: Path, cells: Sequence[Cell], events: gpd.GeoDataFrame) -> 
     """
     standing = events[events["state"] != WITHDRAWN]
     years = sorted({str(date.year) for date in standing["date"]})
-    names = [ELSEWHERE, BESIDE, *years]
+    names = [ELSEWHERE, DOUBTFUL, BESIDE, *years]
     numbers = {}
     for cell in cells:
-        known = np.isfinite(read_map(aggregate_path(folder, cell, MAXIMUM)))
+        known = np.isfinite(_scores(folder, cell))
         burnt = np.zeros(cell.core.shape, np.int16)
         shapes = [
             (geometry, names.index(str(date.year)))
@@ -125,10 +131,19 @@ def strata_of(folder: Path, cells: Sequence[Cell], events: gpd.GeoDataFrame) -> 
         ]
         if shapes:
             rasterize(shapes, out=burnt, transform=cell.core.transform)
-        near = binary_dilation(burnt > 0, iterations=_NEAR) & (burnt == 0)
-        burnt[near] = names.index(BESIDE)
+        burnt[beside(burnt > 0)] = names.index(BESIDE)
         numbers[cell] = np.where(known, burnt, -1).astype(np.int16)
+    left = {cell: of_cell == names.index(ELSEWHERE) for cell, of_cell in numbers.items()}
+    limit = doubtful_above(_scores(folder, cell)[rest] for cell, rest in left.items())
+    for cell, rest in left.items():
+        numbers[cell][rest & (_scores(folder, cell) > limit)] = names.index(DOUBTFUL)
     return Strata(names, numbers)
+
+
+def _scores(folder: Path, cell: Cell) -> NDArray[np.float32]:
+    """The greatest score of every pixel of a cell, over all windows."""
+    scores: NDArray[np.float32] = read_map(aggregate_path(folder, cell, MAXIMUM))
+    return scores
 
 
 def write_sample(
@@ -149,7 +164,8 @@ def write_sample(
     """
     generator = np.random.default_rng(seed)
     sizes = strata.pixels()
-    counts = allocate(sizes, total, least)
+    expected = {name: expected_change(name) for name in sizes}
+    counts = allocate(sizes, expected, total, least)
     drawn = [
         (name, *place)
         for name, count in counts.items()
@@ -162,7 +178,7 @@ def write_sample(
         {"unit": f"u{number:05d}", "year": "", "by": "", "geometry": _square(cell, row, column)}
         for number, (_, cell, row, column) in enumerate(units, start=1)
     )
-    write_layer(path, SAMPLE, rows, _UNITS, str(first.core.crs), geometry="Polygon")
+    write_layer(path, SAMPLE, rows, COLUMNS, str(first.core.crs), geometry="Polygon")
     areas = {name: size * pixel_area(first.core) for name, size in sizes.items()}
     told = {f"{_STRATUM}{name}": repr(area) for name, area in areas.items()}
     told |= {f"{_UNIT}u{n:05d}": name for n, (name, *_) in enumerate(units, start=1)}
@@ -180,7 +196,7 @@ def read_sample(path: Path) -> JudgedSample:
         ContractError: no such package, rows that make no sense, or too few of them.
     """
     about = read_about(path)
-    table = read_layer(path, SAMPLE, tuple(_UNITS))
+    table = read_layer(path, SAMPLE, tuple(COLUMNS))
     table["year"] = table["year"].fillna("").astype(str).str.strip()
     stratum = {key.removeprefix(_UNIT): v for key, v in about.items() if key.startswith(_UNIT)}
     strata = {

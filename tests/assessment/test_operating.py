@@ -58,9 +58,13 @@ def watched(memory_panel, truth):
     return Watched.of(panel, scores, truth)
 
 
-def outline(panel, scores, threshold):
+def events(panel, scores, threshold):
     windows = ScoredWindows(scores, panel.starts, panel.ends, panel.block.grid)
     return find_events(windows, EventRule(threshold, threshold, 2))
+
+
+def outline(*asked):
+    return list(events(*asked).geometry)
 
 
 def test_the_curve_counts_events_found_and_in_vain(watched):
@@ -101,7 +105,7 @@ def test_a_delay_runs_from_the_start_to_the_end_of_the_first_window_that_shows_i
 
 
 def test_strata_split_the_changes_that_count(watched, truth):
-    found = outline(watched.panel, watched.scores, 0.6)
+    found = events(watched.panel, watched.scores, 0.6)
     table = event_table(watched.panel, watched.scores, truth, found)
     rows = events_by_stratum(table, truth).set_index(["by", "stratum"])
     assert rows.loc[("contrast", "6 dB and more"), "recall"] == 1
@@ -114,9 +118,8 @@ def test_strata_split_the_changes_that_count(watched, truth):
 
 
 def test_degrees_are_no_metres(watched, truth):
-    table = event_table(
-        watched.panel, watched.scores, truth, outline(watched.panel, watched.scores, 0.8)
-    )
+    found = events(watched.panel, watched.scores, 0.8)
+    table = event_table(watched.panel, watched.scores, truth, found)
     one, other = (events_by_stratum(table, t) for t in (truth, truth.to_crs("EPSG:4326")))
     pd.testing.assert_frame_equal(one, other)
 

@@ -18,8 +18,10 @@ from tests.faults.world import FOLDERS, app
 _CONTEXT = multiprocessing.get_context("forkserver")
 _PASSED_ON = ("AWS_", "GROUNDSHIFT_S3_")
 """How the names of variables begin that a stage gets as the test has set them."""
-# A child begins as a copy of a process that has imported everything, but computed nothing.
-_CONTEXT.set_forkserver_preload([f"components.{stage}.__main__" for stage in FOLDERS])
+# A child begins as a copy of a process that has imported everything (TensorFlow takes longer than
+# the work), but computed nothing.
+_WORK = [f"groundshift.tasks.change.{name}" for name in ("index", "train", "evaluate", "infer")]
+_CONTEXT.set_forkserver_preload([f"components.{stage}.__main__" for stage in FOLDERS] + _WORK)
 
 Trouble = Callable[[str, tuple[object, ...]], None]
 """An audit hook: it sees what a process is about to do."""

@@ -39,7 +39,7 @@ def area_chart(
         parts.append(
             f'<line x1="{_LEFT:g}" x2="{_WIDTH - _RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}" '
             f'stroke="#dfe4e9"/><text x="{_LEFT - 6:g}" y="{y + 4:.1f}" text-anchor="end">'
-            f"{top * share:.2g} ha</text>"
+            f"{_rounded(top * share)} ha</text>"
         )
     places = [_across(time, period) for time in times]
     gaps = [b - a for a, b in itertools.pairwise(places)]
@@ -68,6 +68,11 @@ def area_chart(
         )
     parts.append("</svg>")
     return Markup("".join(parts))
+
+
+def _rounded(value: float) -> str:
+    """Two digits, or all before the point: there is no room for powers of ten."""
+    return f"{value:.2g}" if value < 99.5 else f"{value:.0f}"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from groundshift.products import pictures
 from groundshift.products.report.page import Column, Fact, Plot, Quality, Row, Table
 
 _LEVELS: dict[Level, tuple[str, str, str]] = {
-    "controlled_truth": ("controlled", "controlled truth", "Against changes planted by us"),
+    "controlled_truth": ("controlled", "controlled truth", "Against changes known by construction"),
     "reference": ("reference", "independent reference", "Against an independent reference"),
     "synthetic_agreement": ("synthetic", "synthetic labels", "Agreement with synthetic labels"),
 }

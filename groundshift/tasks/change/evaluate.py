@@ -9,6 +9,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from groundshift.artifacts import Draft, Manifest
 from groundshift.assessment.card import CARD
@@ -21,7 +22,7 @@ from groundshift.assessment.protocol import LEVEL_MEANING, Panel
 from groundshift.assessment.results import TREES, LevelResult
 from groundshift.cube.store import Cube
 from groundshift.errors import ContractError
-from groundshift.events.objects import EventRule, ScoredWindows
+from groundshift.events.objects import EventRule, ScoredWindows, find_objects
 from groundshift.events.polygonized import polygonize
 from groundshift.events.series import cube_sums
 from groundshift.events.table import find_events
@@ -95,8 +96,7 @@ class Judging:
         share = share_of(self.settings, images, self.samples, self.detector)
         network = partial(score_network, self.detector, images, memory=share.scoring)
         theirs = partial(score_network, rival, images, memory=share.scoring) if rival else None
-        find, outline = (_finder(own, by) for by in (images, None))
-        scorers = (network, find, outline, _simple(own), theirs)
+        scorers = (network, _finder(own, images), _outlines(own), _simple(own), theirs)
         results = Evaluation(
             images,
             self.samples,
@@ -144,20 +144,25 @@ def _rival(champion: Path | None, images: Cube, detector: Detector) -> tuple[Det
 
 
 def _finder(
-    settings: EventSettings, dated_by: Cube | None
+    settings: EventSettings, dated_by: Cube
 ) -> Callable[[Panel, Scores, float], gpd.GeoDataFrame]:
-    """The events of a block's scores, dated by the series of a cube if one is given."""
+    """The events of a block's scores, dated by the series of a cube."""
 
     def find(panel: Panel, scores: Scores, threshold: float) -> gpd.GeoDataFrame:
         block = panel.block
-        inside = np.where(block.inside, scores, np.float32(np.nan))
-        origin = (block.rows.start, block.columns.start)
-        read = None if dated_by is None else cube_sums(dated_by.cells[block.cell.id], origin)
-        return find_events(
-            ScoredWindows(inside, panel.starts, panel.ends, block.grid),
-            EventRule.of(settings, threshold),
-            read=read,
-        )
+        read = cube_sums(dated_by.cells[block.cell.id], (block.rows.start, block.columns.start))
+        rule = EventRule.of(settings, threshold)
+        return find_events(_windows(panel, scores), rule, read=read)
+
+    return find
+
+
+def _outlines(settings: EventSettings) -> Callable[[Panel, Scores, float], list[BaseGeometry]]:
+    """The outlines of these events."""
+
+    def find(panel: Panel, scores: Scores, threshold: float) -> list[BaseGeometry]:
+        found = find_objects(_windows(panel, scores), EventRule.of(settings, threshold))
+        return [part.geometry for part in found.parts]
 
     return find
 
@@ -166,11 +171,15 @@ def _simple(settings: EventSettings) -> Callable[[Panel, Scores, float], gpd.Geo
     """What a threshold on the greatest score of a block outlines."""
 
     def find(panel: Panel, scores: Scores, threshold: float) -> gpd.GeoDataFrame:
-        inside = np.where(panel.block.inside, scores, np.float32(np.nan))
-        windows = ScoredWindows(inside, panel.starts, panel.ends, panel.block.grid)
-        return polygonize(windows, threshold, settings.min_event)
+        return polygonize(_windows(panel, scores), threshold, settings.min_event)
 
     return find
+
+
+def _windows(panel: Panel, scores: Scores) -> ScoredWindows:
+    """A block's scores, nothing outside of what is judged."""
+    inside = np.where(panel.block.inside, scores, np.float32(np.nan))
+    return ScoredWindows(inside, panel.starts, panel.ends, panel.block.grid)
 
 
 def _metrics(result: LevelResult) -> dict[str, float]:

@@ -23,6 +23,14 @@ def test_bars_are_as_high_as_their_area() -> None:
     assert widths[1] - widths[0] == pytest.approx(widths[2] - widths[1], abs=0.2)
 
 
+@pytest.mark.parametrize(
+    ("hectares", "ticks"), [(0.032, ["0.016", "0.032"]), (8, ["4", "8"]), (1757.4, ["879", "1757"])]
+)
+def test_the_axis_has_no_powers_of_ten(hectares: float, ticks: list[str]) -> None:
+    text = area_chart([START], [hectares], PERIOD)
+    assert re.findall(r">([^<>]*) ha</text>", text) == ticks
+
+
 def test_the_axis_names_months_of_the_period() -> None:
     text = area_chart([START], [0.0], PERIOD)
     labels = re.findall(r"<text[^>]*middle[^>]*>([^<]*)</text>", text)

@@ -84,7 +84,7 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evidence:
 def test_levels_never_share_a_table(found: Evidence) -> None:
     tables = found.quality().tables
     assert [(table.level, table.title) for table in tables] == [
-        ("controlled", "Against changes planted by us"),
+        ("controlled", "Against changes known by construction"),
         ("controlled", "Events by kind of change"),
         ("controlled", "Events against the simple way"),
         ("synthetic", "Agreement with synthetic labels"),
