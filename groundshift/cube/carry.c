@@ -6,7 +6,7 @@ each band. Turning one into the other while a mask decides is one pass here, and
 #include <stdint.h>
 #include <string.h>
 
-enum { EDGE = 32, AREA = EDGE * EDGE, SIDE = 8 };
+enum { EDGE = 32, AREA = EDGE * EDGE, SIDE = 8, LINE = 64 };
 
 typedef struct {
     int64_t rows, columns, bands, size; /* of the observation's part; bytes of a value, 2 or 4 */
@@ -92,6 +92,9 @@ void carry_take(uint8_t *chunks, int32_t *look_day, const uint8_t *values, const
             void *planes = chunks + chunk * shape->chunk + place * shape->size;
             uint8_t *seen = chunks + (chunk + 1) * shape->chunk - AREA + place;
             int32_t *days = look_day + chunk * AREA + place;
+            /* Rows lie apart, so that the processor doesn't foresee the next one. */
+            for (int64_t ahead = 0; ahead < count * bands * shape->size; ahead += LINE)
+                __builtin_prefetch((const uint8_t *)pixels + shape->value_row + ahead);
             int any = 0;
             for (int64_t x = 0; x < count; x++) {
                 any |= mask[x];

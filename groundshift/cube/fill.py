@@ -171,7 +171,7 @@ class PixelState:
         whole = [slice(0, size) for size in valid.shape]
         for (y, rows), (x, columns) in product(*(pieces(span, CHUNK) for span in whole)):
             seen = valid[rows, columns]
-            inside = (y, x, ..., *(slice(0, size) for size in seen.shape))
+            inside: Any = (y, x, ..., *(slice(0, size) for size in seen.shape))
             bands = np.moveaxis(values[rows, columns], -1, 0)
             np.copyto(self.values[inside], bands, where=seen)
             np.copyto(self.look_day[inside], day, where=seen)

@@ -6,7 +6,8 @@
     <sensor>_age_days(<sensor>_slot, y, x)         since the last valid look, at <sensor>_time
     <sensor>_time(<sensor>_slot)                   the frame's own time: its last look
     <sensor>_slot_of_step(time)                    where the frame of a step lies, -1 for none yet
-    <sensor>_digest(<sensor>_slot, tile_y, tile_x, digest_byte)
+    <sensor>_digest(<sensor>_slot, tile_y, tile_x, digest_byte)   `fill.Image.digest`; by SHA-256
+                                                   in cubes of version 1
 
 Frames lie in slots, in the order in which they became known. The index orders them, so that a
 scene that comes late takes a new slot and moves no other.
@@ -236,7 +237,7 @@ def _compressor(array: Sharded) -> BloscCodec:
     return BloscCodec(
         typesize=itemsize,
         cname=codec.name,
-        clevel=1,
+        clevel=codec.level,
         shuffle=codec.shuffle,
         blocksize=int(np.prod(array.chunk_shape)) * itemsize,
     )
