@@ -60,6 +60,7 @@ EXPERIMENTS = {
     "radar": Experiment("city, radar only", ("train.variant=radar",)),
     "optical": Experiment("city, optical only", ("train.variant=optical",)),
     "shuffled": Experiment("city, labels shuffled", ("train.control=labels",)),
+    "times": Experiment("city, times shuffled", ("train.control=time",)),
     "ensemble": Experiment("city, three networks together", ("train.members=3",)),
 }
 

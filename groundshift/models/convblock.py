@@ -38,6 +38,8 @@ class ConvBlockKernel:
         for name in ("add_moments", "normalise", "add_slopes", "spread_slopes"):
             getattr(compiled, name).restype = None
         self._map = shared.map
+        self.wide = shared.kind.name == "avx512"
+        """Whether registers hold a panel of sums; else `convolve` is many times slower."""
 
     def convolve(self, images: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         """Convolve images, with zeros around them; the gradient is TensorFlow's.
@@ -65,11 +67,12 @@ class ConvBlockKernel:
                 return [by_images, by_weights]
 
             def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
-                return tf.cond(
+                found: list[tf.Tensor] = tf.cond(
                     tf.size(images) > 0,
                     lambda: back(upstream),
                     lambda: [tf.zeros_like(images), tf.zeros_like(weights)],
                 )
+                return found
 
             return tf.ensure_shape(found, (*images.shape[:-1], weights.shape[-1])), gradient
 

@@ -91,7 +91,8 @@ class ConvBlock(keras.layers.Layer):
             tf.convert_to_tensor, (self.kernel, self.bias, self.gamma, self.beta)
         )
         if compiled := convblock():
-            convolved = compiled.convolve(images, kernel)
+            convolve = compiled.convolve if compiled.wide else _convolve
+            convolved = convolve(images, kernel)
             features, mean, variance = compiled.normalise(convolved, bias, gamma, beta, EPSILON)
         else:
             convolved = tf.nn.bias_add(_convolve(images, kernel), bias)

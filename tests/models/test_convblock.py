@@ -6,6 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from groundshift.models import layers
 from groundshift.models.convblock import ConvBlockKernel, convblock
 from groundshift.models.layers import EPSILON
 from groundshift.models.winograd import kernel, library
@@ -106,3 +107,12 @@ def test_what_is_no_number_stays_none():
     given_[0][1, 2, 3, 0] = np.nan
     result, *_ = found(compiled, given_)
     assert np.isnan(result).all()
+
+
+def test_tensorflow_does_the_same_where_nothing_was_compiled(monkeypatch):
+    images = tf.constant(drawn(4, (3, 8, 8, 2), 3)[0])
+    block = layers.ConvBlock(3, seed=0, name="block")
+    block(images)
+    ours = block(images, training=True)
+    monkeypatch.setattr(layers, "convblock", lambda: None)
+    np.testing.assert_allclose(block(images, training=True), ours, atol=1e-5)

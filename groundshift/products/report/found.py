@@ -120,7 +120,8 @@ def _columns(told: Sequence[str], truth_given: bool) -> tuple[Column, ...]:
         Column("area, ha", number=True),
         Column("latitude, longitude", wraps=True),
     )
-    beside = (Column("lies on"), Column("date error, days", number=True)) if truth_given else ()
+    lies_on = (Column("lies on", wraps=True), Column("date error, days", number=True))
+    beside = lies_on if truth_given else ()
     return columns + beside + tuple(Column(_TOLD[column], wraps=True) for column in told)
 
 
@@ -128,8 +129,13 @@ def _beside(match: Known | None, date: int) -> list[str]:
     if match is None:
         return ["nothing known", ""]
     if not match.wanted:
-        return [f"{match.name} (decoy)", ""]
-    return [match.name, f"{round((date - match.date) / DAY):+d}"]
+        return [_breaking(f"{match.name} (decoy)"), ""]
+    return [_breaking(match.name), f"{round((date - match.date) / DAY):+d}"]
+
+
+def _breaking(name: str) -> Markup:
+    """A name that may go on in the next line after an underscore."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def _lead(shown: int, total: int, threshold: float) -> str:

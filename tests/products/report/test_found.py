@@ -4,21 +4,21 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
-from groundshift.products.report.found import events_table
+from groundshift.products.report.found import Known, events_table
 from groundshift.products.report.page import Table
 
 DAY = pd.Timestamp("2018-03-04")
 
 
-def table_of(**columns: object) -> Table:
+def table_of(known: Known | None = None, **columns: object) -> Table:
     events = gpd.GeoDataFrame(
         {"id": ["a"], "date": [DAY], "area_m2": [5000.0], **{k: [v] for k, v in columns.items()}},
         geometry=[shapely.box(501000, 5629000, 501100, 5629050)],
         crs="EPSG:32631",
     )
     return events_table(
-        events, total=1, known=[None], truth_given=False, courses={}, chips={}, threshold=0.5,
-        period=(0, 1),
+        events, total=1, known=[known], truth_given=known is not None, courses={}, chips={},
+        threshold=0.5, period=(0, 1),
     )  # fmt: skip
 
 
@@ -60,3 +60,9 @@ def test_state_direction_and_review_are_shown_where_events_have_them() -> None:
         "builtup gain",
         "rejected",
     )
+
+
+def test_long_names_of_known_changes_may_be_broken() -> None:
+    known = Known("pond_<1>_a", int(DAY.timestamp()), wanted=False)
+    row = told(table_of(known, start=DAY, end=DAY, score=0.75))
+    assert row["lies on"] == "pond_<wbr>&lt;1&gt;_<wbr>a (decoy)"
