@@ -8,7 +8,7 @@ the cube; averaging also calms speckle. In the folder of the page's data lie
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ EDGE = 24
 BUDGET = 64 << 20
 """Most bytes of a cell's series before deflating; more pixels are averaged together."""
 
-_DECIBELS = (-32.0, 6.0)
-_VALUE_BYTES = 1 << 27
+_DECIBELS, _INDEX = (-32.0, 6.0), (-0.4, 1)
+_VALUE_BYTES = 1 << 25
 """Most bytes of a sensor's values held at once."""
 
 
@@ -149,25 +149,43 @@ def _looks(cell_cube: CellCube, factor: int) -> Iterator[Line]:
 
 
 def _backscatter(cell_cube: CellCube, sensor: Sensor, factor: int) -> Iterator[Line]:
-    power, times = _means(cell_cube, sensor, tuple(range(len(sensor.bands))), factor)
-    decibels = 10 * np.log10(np.maximum(power, 1e-9))
-    for number, band in enumerate(sensor.bands):
-        values = quantise(decibels[..., number], *_DECIBELS)
-        yield Line(f"{band} {sensor.name}", "backscatter", "dB", _DECIBELS, times, values)
+    def shown(power: NDArray[np.float32]) -> NDArray[np.uint8]:
+        return quantise(10 * np.log10(np.maximum(power, 1e-9)), *_DECIBELS)
+
+    every = tuple(range(len(sensor.bands)))
+    values, times = _bytes(cell_cube, sensor, every, factor, shown)
+    for band, of_band in zip(sensor.bands, values, strict=True):
+        yield Line(f"{band} {sensor.name}", "backscatter", "dB", _DECIBELS, times, of_band)
 
 
 def _vegetation(cell_cube: CellCube, sensor: Sensor, bands: tuple[int, ...], factor: int) -> Line:
-    means, times = _means(cell_cube, sensor, bands, factor)
-    nir, red = means[..., 0], means[..., 1]
-    total = nir + red
-    index = np.divide(nir - red, total, out=np.full(total.shape, np.nan), where=total > 0)
-    return Line(f"NDVI {sensor.name}", "index", "", (-0.4, 1), times, quantise(index, -0.4, 1))
+    def shown(means: NDArray[np.float32]) -> NDArray[np.uint8]:
+        nir, red = means
+        total = nir + red
+        index = np.divide(nir - red, total, out=np.full(total.shape, np.nan), where=total > 0)
+        return quantise(index[None], *_INDEX)
+
+    (values,), times = _bytes(cell_cube, sensor, bands, factor, shown)
+    return Line(f"NDVI {sensor.name}", "index", "", _INDEX, times, values)
 
 
-def _means(
-    cell_cube: CellCube, sensor: Sensor, bands: tuple[int, ...], factor: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Means of the blocks' fresh pixels, [look, y, x, band], and the looks' times."""
+def _bytes(
+    cell_cube: CellCube,
+    sensor: Sensor,
+    bands: tuple[int, ...],
+    factor: int,
+    shown: Callable[[NDArray[np.float32]], NDArray[np.uint8]],
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """What is shown of a sensor, [series, look, y, x], and the looks' times.
+
+    Args:
+        cell_cube: the cell.
+        sensor: of it.
+        bands: those that are read.
+        factor: edge of the blocks in pixels.
+        shown: makes bytes [series, look, y, x] of means of the blocks' fresh pixels,
+            [band, look, y, x]: strip by strip, since numbers take four times what bytes do.
+    """
     inner_rows, inner_columns = cell_cube.cell.inner
     height, width = cell_cube.cell.core.shape
     _, _, steps = cell_cube.looks(sensor.name, slice(0, 0), slice(0, 0), (0,))
@@ -177,6 +195,6 @@ def _means(
     for top in range(0, height, rows):
         y = slice(inner_rows.start + top, inner_rows.start + min(top + rows, height))
         values, fresh, _ = cell_cube.looks(sensor.name, y, inner_columns, bands)
-        seen = np.where(fresh[..., None], values, np.nan)
-        strips.append(block_mean(np.moveaxis(seen, -1, 0), factor))
-    return np.moveaxis(np.concatenate(strips, axis=2), 0, -1), cell_cube.times[steps]
+        values[~fresh] = np.nan
+        strips.append(shown(block_mean(np.moveaxis(values, -1, 0), factor)))
+    return np.concatenate(strips, axis=2), cell_cube.times[steps]
