@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from groundshift.artifacts.__main__ import app as checker
 from groundshift.artifacts.hashing import digest
-from groundshift.artifacts.manifest import WRITERS
+from groundshift.artifacts.manifest import VERSIONS, WRITERS
 from groundshift.cube.store import Cube
 from tests.faults import processes
 from tests.faults.test_settings import assert_match
@@ -40,12 +40,14 @@ def change_manifest(folder, **content):
 
 
 @pytest.mark.parametrize(("stage", "name"), READ)
-@pytest.mark.parametrize("version", [0, 2, 99, "1"])
+@pytest.mark.parametrize("version", [0, "the next", 99, "1"])
 def test_an_unknown_version_is_refused(refused, copied, stage, name, version):
     folder, options = copied(stage, name)
-    change_manifest(folder, version=version)
+    newest = VERSIONS[name]
+    found = newest + 1 if version == "the next" else version
+    change_manifest(folder, version=found)
     assert_match(
-        f"{folder}: expected {name} version 1 to 1, found {version}. .*{WRITERS[name]}",
+        f"{folder}: expected {name} version 1 to {newest}, found {found}. .*{WRITERS[name]}",
         refused(stage, options),
     )
 
