@@ -29,7 +29,7 @@ s3: $(READY) ## an S3 server on this machine (SeaweedFS, data in work/s3) until 
 	@$(BIN)/python -m pipelines.seaweed
 
 test: $(READY) ## run the tests, on two cores if there are two
-	$(BIN)/pytest --numprocesses logical --maxprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses logical --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## style, types, import contracts
 	$(BIN)/ruff format --check .

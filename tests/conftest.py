@@ -34,18 +34,13 @@ def own_work(tmp_path: Path) -> Iterator[None]:
         yield
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several workers run the tests, those of a file stay together: they share fixtures.
+    """Files that run containers come first: they take longest, and a worker has others to do then.
 
-    All files that run containers belong to one worker, since they share an engine. They come first:
-    they take longest, and the other worker has the rest to do meanwhile.
+    Workers take whole files (`--dist loadfile`), whose tests share fixtures.
     """
-    shared = {item.path for item in items if _runs_containers(item)}
-    items.sort(key=lambda item: item.path not in shared)
-    for item in items:
-        name = "containers" if item.path in shared else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(name))
+    slow = {item.path for item in items if _runs_containers(item)}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def _runs_containers(item: pytest.Item) -> bool:
