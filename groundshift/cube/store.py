@@ -163,14 +163,27 @@ class CellCube:
         Raises:
             ContractError: rows or columns outside the cube, or a damaged file.
         """
+        fresh, steps = self.fresh(sensor, rows, columns)
+        rows, columns = self._inside(rows, 0), self._inside(columns, 1)
+        slots = self._index(sensor).slot_of_step[steps].astype(np.int64)
+        arrays = SensorArrays.of(self.group, self.sensors[sensor])
+        values = arrays.values.read(slots, rows, columns, bands)
+        return self.sensors[sensor].decode(values), fresh, steps
+
+    def fresh(
+        self, sensor: str, rows: slice, columns: slice
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """What `looks` gives of every image without its values: `fresh` and `steps`.
+
+        Raises:
+            ContractError: rows or columns outside the cube, or a damaged file.
+        """
         rows, columns = self._inside(rows, 0), self._inside(columns, 1)
         slots = self._index(sensor).slot_of_step.astype(np.int64)
         steps = _begins(slots)
         steps = steps[slots[steps] != NO_SLOT]
         arrays = SensorArrays.of(self.group, self.sensors[sensor])
-        values = arrays.values.read(slots[steps], rows, columns, bands)
-        fresh = arrays.fresh.read(slots[steps], rows, columns)
-        return self.sensors[sensor].decode(values), fresh, steps
+        return arrays.fresh.read(slots[steps], rows, columns), steps
 
     def look_times(self, sensor: str) -> NDArray[np.int64]:
         """When each image of `looks` was taken, int64 [frame], seconds since 1970.

@@ -12,6 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from groundshift.cube.store import CellCube
 from groundshift.domain.cells import Cell
+from groundshift.domain.signature import Sensor
 from groundshift.products.canvas import shown_bands, shown_sensor, stretch, value_limits
 from groundshift.products.pictures import EVENT_COLOUR, encode_png, paint_ground
 
@@ -23,6 +24,7 @@ _GAP = 6
 _CANDIDATES = 12  # looks before and after the change that come into question
 _COMPOSITE = 3  # of which so many of the clearest are shown
 _LEAST_POWER = 1e-5
+_STRIP = 128  # rows whose looks are counted at a time
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,11 @@ def event_chip(
     if cube is None or sensor is None:
         return None
     rows, columns = _place(cube.cell, event["geometry"])
-    values, fresh, steps = cube.looks(sensor.name, rows, columns, shown_bands(sensor))
-    if sensor.kind == "radar":
-        values = 10 * np.log10(np.maximum(values, _LEAST_POWER))
-    values = np.broadcast_to(values, (*values.shape[:3], 3))
-    looks = _before_and_after(cube.times[steps], fresh, event)
-    images = [_composite(values, fresh, own) for own in looks]
+    counts, steps = _clear(cube, sensor, rows, columns)
+    images = []
+    for looks in _before_and_after(cube.times[steps], counts > 0, event):
+        clearest = looks[np.argsort(-counts[looks], kind="stable")[:_COMPOSITE]]
+        images.append(_composite(cube, sensor, rows, columns, steps[clearest]))
     chosen = limits or value_limits(*images)
     inverse = ~cube.cell.grid.transform
 
@@ -104,10 +105,10 @@ def _place(cell: Cell, geometry: BaseGeometry) -> tuple[slice, slice]:
 
 
 def _before_and_after(
-    times: NDArray[np.int64], fresh: NDArray[np.bool_], event: pd.Series
+    times: NDArray[np.int64], useful: NDArray[np.bool_], event: pd.Series
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Looks that come into question, of those that saw any of the place."""
-    seen = np.flatnonzero(fresh.any(axis=(1, 2)))
+    seen = np.flatnonzero(useful)
     when = times[seen]
     first, date, last = (event[name].timestamp() for name in ("date_from", "date", "date_to"))
     before = next((own for end in (first, date) if len(own := seen[when <= end])), seen[:1])
@@ -115,15 +116,33 @@ def _before_and_after(
     return before[-_CANDIDATES:], after[:_CANDIDATES]
 
 
+def _clear(
+    cube: CellCube, sensor: Sensor, rows: slice, columns: slice
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many pixels of a place each look saw, strip by strip, and the looks' steps."""
+    counts, steps = [], np.empty(0, np.int64)
+    for top in range(rows.start, rows.stop, _STRIP):
+        strip = slice(top, min(top + _STRIP, rows.stop))
+        fresh, steps = cube.fresh(sensor.name, strip, columns)
+        counts.append(fresh.sum(axis=(1, 2)))
+    return np.sum(counts, axis=0), steps
+
+
 def _composite(
-    values: NDArray[np.float32], fresh: NDArray[np.bool_], looks: NDArray[np.intp]
+    cube: CellCube, sensor: Sensor, rows: slice, columns: slice, steps: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Median of the clearest of some looks, [y, x, 3]; NaN where none saw the ground."""
-    clear = fresh[looks].mean(axis=(1, 2))
-    best = looks[np.argsort(-clear, kind="stable")[:_COMPOSITE]]
-    shown = np.where(fresh[best][..., None], values[best], np.nan)
-    seen = fresh[best].any(axis=0)
-    image = np.full((*fresh.shape[1:], 3), np.nan, np.float32)
+    """Median of the looks that came at some steps, [y, x, 3]; NaN where none saw the ground."""
+    size = (rows.stop - rows.start, columns.stop - columns.start)
+    shown = np.full((len(steps), *size, 3), np.nan, np.float32)
+    for number, step in enumerate(steps.tolist()):
+        bands = shown_bands(sensor)
+        found, _ = cube.frames(sensor.name, step, step + 1, rows, columns, bands)
+        values = found.values[0]
+        if sensor.kind == "radar":
+            values = 10 * np.log10(np.maximum(values, _LEAST_POWER))
+        shown[number] = np.where(found.fresh[0][..., None], values, np.nan)
+    seen = np.isfinite(shown).all(axis=-1).any(axis=0)
+    image = np.full((*size, 3), np.nan, np.float32)
     image[seen] = np.nanmedian(shown[:, seen], axis=0)
     return image
 
