@@ -43,9 +43,9 @@ def test_a_convolution_is_the_plain_one(compiled, rows, columns, inputs, outputs
         tiling, tiling.enter(image), compiled.weights(weights), shifts, positive=cut
     )
     expected = plain(image, weights) + shifts
-    np.testing.assert_allclose(
-        tiling.leave(stored), np.maximum(expected, 0) if cut else expected, atol=3e-5
-    )
+    wanted = np.maximum(expected, 0) if cut else expected
+    # A tile's sums cancel: of numbers up to 4 the rounding was 3.4e-5 once in thousands of images.
+    np.testing.assert_allclose(tiling.leave(stored), wanted, atol=1e-4)
     # What lies outside of the image must be no neighbour of the next convolution.
     if cut:
         assert not stored[np.broadcast_to(tiling.mask == 0, stored.shape)].any()
