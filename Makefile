@@ -5,6 +5,7 @@ FOLDER ?= build/evaluation
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+KERNELS := $(wildcard groundshift/*.h groundshift/*/*.[ch])
 
 .PHONY: help setup demo evaluate s3 bench test lint lock images images-audit clean
 
@@ -13,7 +14,7 @@ help: ## list the targets
 
 setup: $(READY) ## make .venv from the lock
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml $(KERNELS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .

@@ -2,9 +2,17 @@
 
 import ctypes
 import importlib.util
+from typing import Any
+
+from numpy.typing import NDArray
 
 
 def library(name: str) -> ctypes.CDLL | None:
     """A compiled module by its full name; None where none was compiled."""
     found = importlib.util.find_spec(name)
     return None if found is None or found.origin is None else ctypes.CDLL(found.origin)
+
+
+def address(array: NDArray[Any]) -> ctypes.c_void_p:
+    """Where an array begins."""
+    return ctypes.c_void_p(array.ctypes.data)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundshift import compiled
+from groundshift.compiled import address
 
 LANES, _BLOCK = 16, 64  # as in `md5.c`
 DIGEST_BYTES = 16
@@ -57,7 +58,7 @@ def row_digests(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.frombuffer(b"".join(found), np.uint8).reshape(count, DIGEST_BYTES)
     digests = np.empty((count, DIGEST_BYTES), np.uint8)
     sizes = (ctypes.c_int64(count), ctypes.c_int64(size))
-    kernel.md5_alike(*(ctypes.c_void_p(array.ctypes.data) for array in (digests, rows)), *sizes)
+    kernel.md5_alike(address(digests), address(rows), *sizes)
     return digests
 
 
@@ -125,8 +126,7 @@ def _side_by_side(paths: Sequence[Path], kernel: Any) -> list[Digests]:
             counts[:] = 0
             for lane, message in busy.items():
                 counts[lane] = message.read_on(rooms[lane])
-            given = (ctypes.c_void_p(array.ctypes.data) for array in (states, places, counts))
-            kernel.md5_update(*given)
+            kernel.md5_update(address(states), address(places), address(counts))
             for lane in [lane for lane, message in busy.items() if message.ended]:
                 message = busy.pop(lane)
                 found[message.number] = message.sha256, states[:, lane].tobytes().hex()

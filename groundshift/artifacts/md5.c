@@ -6,6 +6,8 @@ have nothing to do with one another fill it. */
 #include <stdint.h>
 #include <string.h>
 
+#include "../processors.h"
+
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "words are read as they lie; hashlib does the work elsewhere"
 #endif
@@ -59,12 +61,6 @@ static inline __attribute__((always_inline)) void turn(Words *words, const uint8
                 memcpy((uint32_t *)&words[word + i] + lane, &column[i], sizeof(Four));
         }
 }
-
-#if defined(__x86_64__) && defined(__linux__)
-#define EVERY_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define EVERY_PROCESSOR
-#endif
 
 /* Take in whole blocks: lane l its own `counts[l]` from `data[l]` on; `states` is [word, lane]. */
 EVERY_PROCESSOR

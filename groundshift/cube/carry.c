@@ -6,6 +6,8 @@ each band. Turning one into the other while a mask decides is one pass here, and
 #include <stdint.h>
 #include <string.h>
 
+#include "../processors.h"
+
 enum { EDGE = 32, AREA = EDGE * EDGE, SIDE = 8, LINE = 64 };
 
 typedef struct {
@@ -70,12 +72,6 @@ static inline void take_floats(uint32_t *planes, const uint32_t *pixels, const u
             planes[band * AREA + x] =
                 valid[x] ? pixels[x * bands + band] : planes[band * AREA + x];
 }
-
-#if defined(__x86_64__) && defined(__linux__)
-#define EVERY_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define EVERY_PROCESSOR
-#endif
 
 /* Put in the pixels that an observation saw, with the day of the look, and whether it is fresh.
    `look_day` lies chunk by chunk as well. */

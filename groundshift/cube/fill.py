@@ -6,7 +6,6 @@ taken in, and goes from there to its shard and into its digest by whole blocks.
 
 import ctypes
 import hashlib
-from collections.abc import Iterator
 from functools import cache
 from itertools import product
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from groundshift import compiled
 from groundshift.artifacts.digests import row_digests
+from groundshift.compiled import address
 from groundshift.cube.shards import CHUNK, pieces
 
 NEVER = -1
@@ -144,7 +144,7 @@ class PixelState:
         chunks = self._image.chunks
         sizes = (values.itemsize, values.strides[0], valid.strides[0], chunks.shape[-1])
         shape = np.array([*values.shape, *sizes], np.int64)
-        given = _addresses(chunks, self.look_day, values, valid, shape)
+        given = map(address, (chunks, self.look_day, values, valid, shape))
         kernel.carry_take(*given, ctypes.c_int32(day), ctypes.c_int32(fresh))
 
     def image(self, day: int) -> Image:
@@ -161,7 +161,7 @@ class PixelState:
                 ctypes.c_int64(self.look_day.size // CHUNK**2),
                 ctypes.c_int64(chunks.shape[-1]),
             )
-            kernel.carry_ages(*_addresses(chunks, self.look_day), *sizes, ctypes.c_int32(day))
+            kernel.carry_ages(address(chunks), address(self.look_day), *sizes, ctypes.c_int32(day))
         return self._image
 
     def _take_plainly(
@@ -187,11 +187,6 @@ def chunked(image: NDArray[Any]) -> NDArray[Any]:
         image = np.pad(image, margin)
     split = image.reshape(-(-rows // CHUNK), CHUNK, -(-columns // CHUNK), CHUNK, *rest)
     return np.moveaxis(split, (0, 2, 1, 3), (0, 1, -2, -1))
-
-
-def _addresses(*arrays: NDArray[Any]) -> Iterator[ctypes.c_void_p]:
-    """Where the values of each array begin."""
-    return (ctypes.c_void_p(array.ctypes.data) for array in arrays)
 
 
 @cache

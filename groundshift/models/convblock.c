@@ -13,19 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../processors.h"
+
 enum { SPAN = 16 };
 enum { CHANNELS = 8 };           /* of a panel of outputs, as wide as a register */
 enum { ACROSS = 4, PANELS = 4 }; /* pixels and panels that are summed up at a time */
 
 typedef double Doubles __attribute__((vector_size(8 * CHANNELS)));
 typedef float Floats __attribute__((vector_size(4 * CHANNELS)));
-
-#if defined(__x86_64__) && defined(__linux__)
-#define ANY_PROCESSOR                                                                              \
-    __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define ANY_PROCESSOR
-#endif
 
 /* Sums of ACROSS neighbouring pixels, of which `count` are written, in `wide` panels.
  *
@@ -52,7 +47,7 @@ convolve_pixels(int64_t line, int64_t inputs, int64_t panels, const int wide, co
         }
 }
 
-ANY_PROCESSOR
+EVERY_PROCESSOR
 /* Convolve images, with zeros around them; 1 if there is no memory.
  *
  * weights: [9][inputs][panels of outputs], zeros behind the last output. */
@@ -101,7 +96,7 @@ static inline int64_t values(int64_t begin, int64_t pixels, int64_t channels)
 /* The gradient in front of the ReLU: a product, as compilers make no vectors of a choice here. */
 static inline double before(float y, float by_y) { return (float)(y > 0) * by_y; }
 
-ANY_PROCESSOR
+EVERY_PROCESSOR
 /* For each image sums of its values and of their squares, [image][2][SPAN][channel], zeros at
  * first. */
 void add_moments(int64_t images, int64_t pixels, int64_t channels, const float *x,
@@ -122,7 +117,7 @@ void add_moments(int64_t images, int64_t pixels, int64_t channels, const float *
     }
 }
 
-ANY_PROCESSOR
+EVERY_PROCESSOR
 /* y = max(0, (x - mean) * scale + shift); what is no number stays none. */
 void normalise(int64_t images, int64_t pixels, int64_t channels, const double *mean,
                const double *scale, const double *shift, const float *x, float *restrict y)
@@ -139,7 +134,7 @@ void normalise(int64_t images, int64_t pixels, int64_t channels, const double *m
         }
 }
 
-ANY_PROCESSOR
+EVERY_PROCESSOR
 /* For each image sums of the gradient in front of the ReLU, and of its products with what values
  * are off their mean, as of `add_moments`. */
 void add_slopes(int64_t images, int64_t pixels, int64_t channels, const double *mean,
@@ -162,7 +157,7 @@ void add_slopes(int64_t images, int64_t pixels, int64_t channels, const double *
     }
 }
 
-ANY_PROCESSOR
+EVERY_PROCESSOR
 /* by_x = (slope - level - (x - mean) * tilt) * scale, with the gradient in front of the ReLU. */
 void spread_slopes(int64_t images, int64_t pixels, int64_t channels, const double *mean,
                    const double *scale, const double *level, const double *tilt, const float *x,

@@ -16,7 +16,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from groundshift.models.winograd import Kernel, address, aligned, kernel, library
+from groundshift.compiled import address
+from groundshift.models.winograd import Kernel, aligned, kernel, library
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]

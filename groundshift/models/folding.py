@@ -16,12 +16,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from groundshift.compiled import address
 from groundshift.models.winograd import (
     ENTER,
     LINE,
     TILE,
     Kernel,
-    address,
     aligned,
     by_filter,
     kernel,

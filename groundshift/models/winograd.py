@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundshift import compiled
+from groundshift.compiled import address
 
 log = logging.getLogger(__name__)
 
@@ -304,8 +305,3 @@ def by_filter(gates: NDArray[np.float32]) -> NDArray[np.float32]:
     """Gates `[..., gate, filter]`, flat, in the kernel's order `[..., filter, gate]`."""
     split = gates.reshape(*gates.shape[:-1], 4, -1)
     return np.ascontiguousarray(np.swapaxes(split, -1, -2).reshape(gates.shape))
-
-
-def address(array: NDArray[np.floating[Any]]) -> ctypes.c_void_p:
-    """Where an array begins."""
-    return ctypes.c_void_p(array.ctypes.data)
