@@ -25,7 +25,7 @@ SEEDS = (0, 100, 200)  # members of an ensemble count on from its seed
 SIMPLE = (
     "radar_step",
     "radar_log_ratio",
-    "omnibus_count",
+    "omnibus_test",
     "ndvi_difference",
     "ndvi_ewma",
     "ndvi_cusum",

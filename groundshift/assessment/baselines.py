@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from groundshift.assessment.control_charts import ControlChart, cusum, ewma
-from groundshift.assessment.omnibus_count import change_share
+from groundshift.assessment.omnibus import change_evidence
 from groundshift.assessment.strips import Spans, Steps, Strip, optical_places
 from groundshift.assessment.window_statistics import normalised_difference
 from groundshift.cube.store import CellCube
@@ -29,16 +29,8 @@ Predictor = Callable[[Strip, Spans], Scores]
 _INDEX_ROLES: tuple[Role, ...] = ("blue", "green", "swir1", "swir2")
 
 
-@dataclass(frozen=True)
-class RadarTest:
-    """Parameters of the omnibus test: equivalent number of looks, significance."""
-
-    enl: float
-    significance: float
-
-
 def simple_baselines(
-    cube: CellCube, betas: pd.DataFrame, shift: float, test: RadarTest
+    cube: CellCube, betas: pd.DataFrame, shift: float, enl: float
 ) -> dict[str, Predictor | str]:
     """The detectors by name, or the reason why a cube doesn't allow one.
 
@@ -46,7 +38,7 @@ def simple_baselines(
         cube: any cell; all have the same sensors.
         betas: of `compared_betas`.
         shift: of the impervious surface index, as for the synthetic labels.
-        test: parameters of the omnibus count.
+        enl: equivalent number of looks of a radar image, for the omnibus test.
     """
     places = optical_places(cube)
     optical: dict[str, Predictor] = {
@@ -55,7 +47,7 @@ def simple_baselines(
         "ndvi_ewma": ControlChart(ewma),
     }
     radar: dict[str, Predictor] = {
-        "omnibus_count": OmnibusCount(test),
+        "omnibus_test": OmnibusTest(enl),
         "radar_log_ratio": radar_log_ratio,
         "radar_step": radar_step,
     }
@@ -142,20 +134,18 @@ def compared_betas(cubes: Sequence[CellCube], windows: pd.DataFrame) -> pd.DataF
 
 
 @dataclass(frozen=True)
-class OmnibusCount:
-    """Changes per look that the sequential omnibus test finds, mean over the radar streams."""
+class OmnibusTest:
+    """Evidence against one mean of all looks in the window, over the radar streams together.
 
-    test: RadarTest
+    Attributes:
+        enl: equivalent number of looks of an image.
+    """
+
+    enl: float
 
     def __call__(self, strip: Strip, spans: Spans) -> Scores:
         """Scores of a strip, [window, y, x]."""
-        shares = [
-            change_share(
-                looks, spans.current, enl=self.test.enl, significance=self.test.significance
-            )
-            for looks in strip.power
-        ]
-        return np.asarray(np.mean(shares, axis=0, dtype=np.float32))
+        return change_evidence(strip.power, spans.current, enl=self.enl)
 
 
 def radar_log_ratio(strip: Strip, spans: Spans) -> Scores:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from groundshift.assessment.baselines import (
     Predictor,
-    RadarTest,
     compared_betas,
     simple_baselines,
 )
@@ -274,12 +273,9 @@ class Evaluation:
         cells = list(self._cube.cells.values())
         windows = self._samples.windows
         labels, published = self._samples.settings["synthetic"], era(self._samples.settings["era"])
-        # The published significance is one comparison's. A window compares every look, so that one
-        # in eight steady pixels would show a change; divided, it is that of a window.
-        significance = published.significance / self._samples.settings["max_steps"]
-        test = RadarTest(labels["looks"] or published.looks, significance)
         betas = compared_betas(cells, windows[windows["complete"]])
-        found = simple_baselines(cells[0], betas, labels["shift"], test)
+        enl = labels["looks"] or published.looks
+        found = simple_baselines(cells[0], betas, labels["shift"], enl)
         target = self._samples.target
         training = panels(self._samples, self._cube, "training", target)
         log.info("fitting boosted trees to %d training blocks", len(training))

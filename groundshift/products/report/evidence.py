@@ -50,7 +50,7 @@ _NAMES = {
     "ndvi_cusum": "CUSUM of NDVI",
     "ndvi_ewma": "EWMA of NDVI",
     "endisi_difference": "ENDISI difference",
-    "omnibus_count": "omnibus test count",
+    "omnibus_test": "omnibus test",
     "radar_log_ratio": "radar log-ratio",
     "radar_step": "best-split radar step",
     "synthetic_label": "synthetic label formula",

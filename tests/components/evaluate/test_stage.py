@@ -89,7 +89,7 @@ def test_blocks_hold_every_pixel_and_say_null_where_nothing_changed(done):
 
 def test_baselines_see_what_the_network_sees(done):
     table = pd.read_csv(done[1] / "baselines.csv").set_index("detector")
-    expected = {"network", "endisi_difference", "ndvi_difference", "omnibus_count"}
+    expected = {"network", "endisi_difference", "ndvi_difference", "omnibus_test"}
     expected |= {"radar_log_ratio", "radar_step", "lightgbm", "synthetic_label"}
     expected |= {"ndvi_cusum", "ndvi_ewma"}
     assert set(table.index) == expected
