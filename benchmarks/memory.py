@@ -4,7 +4,7 @@ An area of made-up images (300 steps of 2 days, one orbit and one optical sensor
 six stages as one cell, or cut into cells (`--cell`), with the setting `memory`. Every stage is a
 process of its own, imports included. Train and evaluate work on a few blocks, infer on one window:
 their memory hangs on batches, blocks and windows, not on how many there are. Writes the table of
-docs/robustness.md, size by size; what isn't measured now stays as it was.
+docs/robustness.md, size by size; what isn't measured now (`--until` a stage) stays as it was.
 """
 
 import argparse
@@ -172,11 +172,15 @@ def peaks(case: Case, folder: Path, stages: Sequence[str] = tuple(STAGES)) -> It
 
 
 def with_row(page: str, name: str, row: Sequence[float]) -> str:
-    """The page with a row between its two marks, in place of the one of that name."""
+    """The page with a row between its two marks, in place of the one of that name.
+
+    Of a row that ends early the other columns stay.
+    """
     before, table, after = re.split(f"{BEGIN}\n(.*?){END}", page, maxsplit=1, flags=re.DOTALL)
     rows = dict(re.findall(r"^\| (.*?) \| (.*) \|$", table, flags=re.MULTILINE))
     rows |= {"pixels": " | ".join(STAGES), "---": " | ".join("---" for _ in STAGES)}
-    rows[name] = " | ".join(f"{value:.0f}" for value in row)
+    kept = rows.get(name, "").split(" | ")[len(row) :]
+    rows[name] = " | ".join([*(f"{value:.0f}" for value in row), *kept])
     lines = [f"| {name} | {values} |" for name, values in rows.items()]
     return "\n".join([before + BEGIN, *lines, END + after])
 
@@ -187,14 +191,16 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024])
     parser.add_argument("--cell", type=int, help="edge of the cells in pixels; else there is one")
     parser.add_argument("--memory", default="2.5GB", help="the setting")
+    parser.add_argument("--until", choices=STAGES, default=[*STAGES][-1], help="the last stage")
     parser.add_argument("--page", type=Path, default=PAGE)
     chosen = parser.parse_args()
     page: Path = chosen.page
+    stages = [*STAGES][: [*STAGES].index(chosen.until) + 1]
     for case in (Case(size, chosen.cell or size, chosen.memory) for size in chosen.sizes):
         with tempfile.TemporaryDirectory() as name:
             write_images(Path(name), case.pixels)
             write_truth(Path(name))
-            row = list(peaks(case, Path(name)))
+            row = list(peaks(case, Path(name), stages))
         page.write_text(with_row(page.read_text(), case.title, row))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundshift.domain.signature import Sensor
+from groundshift.observations.rows import strips
 
 Units = Literal["dn", "reflectance", "linear", "db"]
 
@@ -51,7 +52,9 @@ class Scaling:
 
     def physical(self, numbers: NDArray[Any]) -> NDArray[np.float64]:
         """Physical values of an array of numbers."""
-        values = numbers.astype(np.float64) * self.scale + self.offset
+        values = numbers.astype(np.float64)
+        values *= self.scale
+        values += self.offset
         return np.power(10.0, values / 10) if self.decibel else values
 
 
@@ -68,8 +71,10 @@ def encode(
     Returns:
         [y, x, band], 0 where invalid.
     """
-    kept = np.where(valid[..., None], values, np.float32(0))
     if sensor.dtype == "float32":
-        return kept
-    codes = np.rint(kept.astype(np.float64) / sensor.scale)
-    return np.clip(codes, 0, np.iinfo(np.uint16).max).astype(np.uint16)
+        return np.where(valid[..., None], values, np.float32(0))
+    codes = np.empty(values.shape, np.uint16)
+    for part in strips(len(valid)):
+        kept = np.where(valid[part, :, None], values[part], np.float32(0)).astype(np.float64)
+        codes[part] = np.clip(np.rint(kept / sensor.scale), 0, np.iinfo(np.uint16).max)
+    return codes

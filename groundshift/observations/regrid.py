@@ -141,7 +141,7 @@ class Lookup:
         return rows - window[0].start, columns - window[1].start
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)
 def locate(source: GeoBox, target: GeoBox) -> Lookup:
     """Find the centres of a target grid's pixels on a source grid.
 

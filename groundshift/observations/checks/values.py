@@ -22,8 +22,10 @@ def odd(values: NDArray[np.float32], valid: NDArray[np.bool_], sensor: Sensor) -
     Returns:
         Findings separated by "; ", empty if there are none.
     """
-    seen = values[valid]
-    seen = seen[:: -(-len(seen) // _SAMPLE)]  # medians of whole cells would cost more than reading
+    # Medians of whole cells would cost more than reading them.
+    places = np.flatnonzero(valid)
+    places = places[:: -(-len(places) // _SAMPLE)]
+    seen = values.reshape(-1, values.shape[-1])[places]
     findings = []
     if sensor.units == "linear power":
         findings += _radar(seen)

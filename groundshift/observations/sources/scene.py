@@ -11,6 +11,7 @@ from odc.geo.geobox import GeoBox
 from groundshift.observations.masks import valid_pixels
 from groundshift.observations.radiometry import Conversion
 from groundshift.observations.regrid import Lookup, Window, locate
+from groundshift.observations.rows import ROWS, strips
 from groundshift.observations.sources.base import Image
 from groundshift.settings import MaskSettings
 
@@ -76,6 +77,9 @@ class RasterScene:
     bands: tuple[str, ...]
     """Bands of the sensor, in its order."""
     resampling: Resampling
+    rows: int | None = ROWS
+    """Of a grid that are read at a time, so that no cell lies in memory in double precision. None:
+    all of them, where every request takes long."""
 
     @property
     def footprint(self) -> str:
@@ -99,11 +103,21 @@ class RasterScene:
         A pixel is valid where the nearest pixel of the mask is, and, in every band, the nearest
         pixel holds a number and a valid one is near enough to take part.
         """
-        if all(locate(part.grid, grid).window is None for part in self.parts):
-            return None
         values = np.zeros((*grid.shape, len(self.bands)), np.float32)
-        clear = self.mask.on(grid) if self.mask else np.ones(grid.shape, bool)
-        measured = np.ones(grid.shape, bool)
+        valid, measured = np.zeros(grid.shape, bool), np.zeros(grid.shape, bool)
+        overlap = False
+        for part in strips(grid.shape.y, self.rows or grid.shape.y):
+            own = grid[part, :]
+            if any(locate(raster.grid, own).window for raster in self.parts):
+                overlap = True
+                valid[part] = self._read(own, values[part], measured[part])
+        return Image(values, valid, measured) if overlap else None
+
+    def _read(
+        self, grid: GeoBox, values: NDArray[np.float32], measured: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Fill in some rows, and where they were measured; returns where they are valid."""
+        measured[:] = True
         for part in self.parts:
             wanted = [band for band in self.bands if band in part.bands]
             lookup = locate(part.grid, grid)
@@ -117,8 +131,9 @@ class RasterScene:
                 resampled, found = self._resample(lookup, physical, present, near)
                 values[..., self.bands.index(band)] = resampled
                 measured &= found
-        valid = measured & clear
-        return Image(np.where(valid[..., None], values, np.float32(0)), valid, measured)
+        valid = measured & self.mask.on(grid) if self.mask else measured
+        values[~valid] = 0
+        return valid
 
     def _valid_nearby(self, part: Raster, window: Window) -> NDArray[np.bool_] | None:
         """The mask on a part's own pixels, which interpolation needs; None: all are valid."""
@@ -147,7 +162,9 @@ def _measured(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Physical values [y, x] and where something was measured; 0 elsewhere."""
     physical = part.conversion(band).physical(numbers)
-    present = np.abs(physical) <= np.finfo(np.float32).max  # what is stored; NaN isn't either
+    most = np.finfo(np.float32).max  # that is stored; NaN isn't either
+    present = (physical >= -most) & (physical <= most)
     for nodata in part.nodata(band):
         present &= numbers != nodata  # NaN, a usual tag, is not finite already
-    return np.where(present, physical, 0.0), present
+    physical[~present] = 0
+    return physical, present

@@ -92,6 +92,7 @@ class StacScene:
                 mask=Mask(rasters[layer], layer, rule) if rule and layer else None,
                 bands=self.sensor.bands,
                 resampling=RESAMPLING,
+                rows=None,
             )
         return self._opened[granule.id]
 
