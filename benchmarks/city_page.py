@@ -114,8 +114,8 @@ def events(runs: Sequence[Run]) -> list[str]:
     recall, limit = pooled_recall(runs)
     rows = [
         ("known changes on test blocks", f"{int(table['counts'].sum())}"),
-        ("event recall at the chosen threshold", _mean(networks, "event_recall")),
-        ("event precision there", _mean(networks, "event_precision")),
+        ("event recall at the chosen threshold", _share(networks, "event_recall")),
+        ("event precision there", _share(networks, "event_precision")),
         ("date error, p50", _days(errors, 50)),
         ("date error, p90", _days(errors, 90)),
         ("delay until a window shows it, p50", f"{_mean(networks, 'delay_p50', 0)} d"),
@@ -225,10 +225,10 @@ def experiments(done: Mapping[str, Sequence[Run]]) -> list[str]:
         levels = [level_of(run) for run in runs]
         networks = [level["network"] for level in levels]
         numbers = (
-            _mean(networks, "prevalence"),
-            _mean(networks, "pr_auc"),
+            _share(networks, "prevalence"),
+            _share(networks, "pr_auc"),
             *_rivals([level.get("baselines", {}) for level in levels]),
-            _mean(networks, "event_recall"),
+            _share(networks, "event_recall"),
         )
         lines.append(line((title, str(len(runs)), *numbers)))
     return lines
@@ -242,7 +242,7 @@ def _rivals(baselines: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
         max(one["pr_auc"] for name, one in found.items() if name not in _LEARNS)
         for found in baselines
     ]
-    return _mean([found["lightgbm"] for found in baselines], "pr_auc"), _two(fmean(best))
+    return _share([found["lightgbm"] for found in baselines], "pr_auc"), _two(fmean(best))
 
 
 def spread(done: Mapping[str, Sequence[Run]]) -> list[str]:
@@ -253,7 +253,7 @@ def spread(done: Mapping[str, Sequence[Run]]) -> list[str]:
     for title, runs in done.items():
         networks = [level_of(run)["network"] for run in runs]
         if any(SPREAD in one for one in networks):
-            lines.append(line((title, str(len(runs)), *(_mean(networks, name) for name in names))))
+            lines.append(line((title, str(len(runs)), *(_share(networks, name) for name in names))))
     return lines
 
 
@@ -268,7 +268,7 @@ def agreement(done: Mapping[str, Sequence[Run]]) -> list[str]:
             for run in runs
         ]
         if networks:
-            lines.append(line((title, _mean(networks, "pr_auc"))))
+            lines.append(line((title, _share(networks, "pr_auc"))))
     return lines
 
 
@@ -314,6 +314,11 @@ def _axes(axes: Axes, x: str, y: str) -> None:
 
 def _mean(rows: Sequence[Mapping[str, Any]], name: str, digits: int = 2) -> str:
     return Mean.of([row.get(name) for row in rows]).shown(digits) or "none"
+
+
+def _share(rows: Sequence[Mapping[str, Any]], name: str) -> str:
+    """The mean of numbers between 0 and 1, where its interval ends too."""
+    return Mean.of([row.get(name) for row in rows]).within(1).shown(2) or "none"
 
 
 def _days(errors: pd.Series, percentile: int) -> str:
