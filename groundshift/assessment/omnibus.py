@@ -1,9 +1,9 @@
 """The omnibus test as a detector: do all looks of a window have the same mean power?
 
 The test of Conradsen, Nielsen and Skriver (IEEE TGRS 41(1), 2003; 54(5), 2016) for polarisations
-that are taken as independent. It is asked as a whole: the published label counts which looks differ
-from those before, but a look of few looks' speckle is judged alone there, and a step that stays is
-counted once, however strong.
+that are taken as independent. It is asked as a whole: where changes are counted look by look, as
+the published label does, each look is judged alone, with all its speckle, and a step that stays
+counts once, however strong.
 """
 
 from collections.abc import Sequence
