@@ -2,7 +2,7 @@
 
 Runs the six stages' own command lines with the settings of params.yaml, for every planting plan of
 the demo and three seeds, and writes docs/results.md and the table of README.md. What an earlier,
-interrupted call has finished in FOLDER is kept. About an hour on 2 cores.
+interrupted call has finished in FOLDER is kept. About 40 CPU minutes.
 """
 
 import json
