@@ -103,8 +103,7 @@ def detectors(runs: Sequence[Run], *, aim: bool = False) -> list[str]:
     verdict = (
         f"The network beats every simple baseline for {won} of {len(runs)} seeds"
         f"{aimed if aim else ''}. Margins: mean over seeds, Student's 95 % interval, and in how "
-        "many seeds the network is ahead. The "
-        "label formula is compared where it gives a label."
+        "many seeds the network is ahead. The label formula is compared where it gives a label."
     )
     means = {name: fmean(areas[name]) for name in simple}
     outside = [detector_name(n) for n, mean in means.items() if not BAND[0] <= mean <= BAND[1]]
@@ -249,9 +248,9 @@ def experiments(done: Mapping[str, Sequence[Run]]) -> list[str]:
 
 
 def _rivals(baselines: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """PR-AUC of LightGBM and of the best simple one, where an experiment has its own."""
+    """PR-AUC of LightGBM and of the best simple one, where these are not the first experiment's."""
     if not all(baselines):
-        return "as above", "as above"
+        return "as city", "as city"
     best = [
         max(one["pr_auc"] for name, one in found.items() if name not in _LEARNS)
         for found in baselines

@@ -54,10 +54,9 @@ def scene(numbers):
     """Two bands with holes; one of them, and the mask, end before the other does."""
     wide = MemoryRaster(numbers[:1], grid((60, 55)), ("B04",))
     short = MemoryRaster(numbers[1:, :33, :40], grid((33, 40)), ("B08",))
-    clear = MemoryRaster(
-        np.array(numbers[1:, :20, :25] > 5, np.uint8), grid((20, 25), size=20), "m"
-    )
-    mask = Mask(clear, "m", MaskSettings(rule="nonzero"))
+    clear = np.array(numbers[1:, :20, :25] > 5, np.uint8)
+    raster = MemoryRaster(clear, grid((20, 25), size=20), ("m",))
+    mask = Mask(raster, "m", MaskSettings(rule="nonzero"))
     return RasterScene((wide, short), mask, ("B04", "B08"), "bilinear")
 
 
