@@ -53,8 +53,8 @@ def _precision_recall(axes: Axes, judged: Sequence[Judged]) -> None:
     network, *others = judged
     others.sort(key=lambda one: -(one.scores["pr_auc"].value or 0))
     for number, one in enumerate(others):
-        colour = _COLOURS[number % len(_COLOURS)]
-        _curve(axes, one, colour, width=1.1)
+        again, place = divmod(number, len(_COLOURS))
+        _curve(axes, one, _COLOURS[place], width=1.1, dashed=again > 0)
     _curve(axes, network, _NETWORK_COLOUR, width=2.2)
     prevalence = network.scores["prevalence"].value
     if prevalence is not None:
@@ -69,7 +69,7 @@ def _precision_recall(axes: Axes, judged: Sequence[Judged]) -> None:
     axes.set_title("Test blocks: precision and recall (PR-AUC)", fontsize=10)
 
 
-def _curve(axes: Axes, judged: Judged, colour: str, width: float) -> None:
+def _curve(axes: Axes, judged: Judged, colour: str, width: float, *, dashed: bool = False) -> None:
     area = judged.scores["pr_auc"].value
     if area is None:
         return
@@ -82,6 +82,7 @@ def _curve(axes: Axes, judged: Judged, colour: str, width: float) -> None:
         label=label,
         color=colour,
         linewidth=width,
+        linestyle="--" if dashed else "-",
     )
 
 
